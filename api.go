@@ -1,0 +1,129 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ClientTrace holds callbacks for [WithClientTrace]. Either may be nil. They
+// are given the buffers in use, not copies, and must not keep or change them.
+type ClientTrace struct {
+	// RequestSent is called right before an API request is sent, with its full
+	// subject and its body (nil for requests without one).
+	RequestSent func(subj string, payload []byte)
+
+	// ResponseReceived is called for each response before it is decoded, also
+	// when it reports an API error. It is not called when no response came.
+	// subj is the subject of the request.
+	ResponseReceived func(subj string, payload []byte, hdr nats.Header)
+}
+
+// apiResponse is what all API responses have in common. Responses embed it
+// beside their payload; a present error wins over any payload.
+type apiResponse struct {
+	Error *APIError `json:"error,omitempty"`
+}
+
+func (r *apiResponse) apiError() *APIError { return r.Error }
+
+// apiReply is a response type that embeds [apiResponse].
+type apiReply interface {
+	apiError() *APIError
+}
+
+// apiPaged is the position a paged response reports.
+type apiPaged struct {
+	Total  int `json:"total"`
+	Offset int `json:"offset"`
+	Limit  int `json:"limit"`
+}
+
+// withDefaultTimeout returns ctx itself when it has a deadline, and otherwise a
+// child that ends after the handle's default timeout. A nil context is refused.
+func (js *jetStream) withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if ctx == nil {
+		return nil, nil, nats.ErrInvalidContext
+	}
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, js.opts.DefaultTimeout)
+	return ctx, cancel, nil
+}
+
+// request sends one API request to the subject made of the handle's prefix and
+// the given rest, and returns the raw response. Errors of the context and of
+// core come back untouched.
+//
+// It is the one way in which this package asks the server something, so it is
+// the place where the default timeout and tracing apply.
+func (js *jetStream) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
+	ctx, cancel, err := js.withDefaultTimeout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	subject = js.prefix + subject
+	trace := js.opts.ClientTrace
+	if trace != nil && trace.RequestSent != nil {
+		trace.RequestSent(subject, body)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	resp, err := js.conn.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return nil, err
+	}
+	if trace != nil && trace.ResponseReceived != nil {
+		trace.ResponseReceived(subject, resp.Data, resp.Header)
+	}
+	return resp, nil
+}
+
+// call is [jetStream.request] for a body and a response in JSON. A nil in sends
+// an empty body. The error of the response, if it carries one, is returned as
+// the server's own *APIError; callers map it with [mapAPIError] where the caller
+// of the package expects a sentinel.
+func (js *jetStream) call(ctx context.Context, subject string, in any, out apiReply) error {
+	var body []byte
+	switch in := in.(type) {
+	case nil:
+	case []byte:
+		body = in
+	default:
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
+	}
+	resp, err := js.request(ctx, subject, body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(resp.Data, out); err != nil {
+		return err
+	}
+	if apiErr := out.apiError(); apiErr != nil {
+		return apiErr
+	}
+	return nil
+}
+
+// mapAPIError returns the one of sentinels that has the error code of err, and
+// err itself when it is not an API error or has another code. It matters to
+// callers that compare a returned error with == and to the text of the error.
+func mapAPIError(err error, sentinels ...JetStreamError) error {
+	apiErr, ok := err.(*APIError)
+	if !ok {
+		return err
+	}
+	for _, sentinel := range sentinels {
+		if sentinel.APIError().ErrorCode == apiErr.ErrorCode {
+			return sentinel
+		}
+	}
+	return err
+}
