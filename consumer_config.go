@@ -4,42 +4,6 @@ import (
 	"time"
 )
 
-type DeliverPolicy int
-
-type AckPolicy int
-
-type ReplayPolicy int
-
-type PriorityPolicy int
-
-const (
-	AckExplicitPolicy AckPolicy = iota
-	AckAllPolicy
-	AckNonePolicy
-	AckFlowControlPolicy
-)
-
-const (
-	DeliverAllPolicy DeliverPolicy = iota
-	DeliverLastPolicy
-	DeliverNewPolicy
-	DeliverByStartSequencePolicy
-	DeliverByStartTimePolicy
-	DeliverLastPerSubjectPolicy
-)
-
-const (
-	PriorityPolicyNone PriorityPolicy = iota
-	PriorityPolicyPinned
-	PriorityPolicyOverflow
-	PriorityPolicyPrioritized
-)
-
-const (
-	ReplayInstantPolicy ReplayPolicy = iota
-	ReplayOriginalPolicy
-)
-
 type ConsumerConfig struct {
 	Name               string            `json:"name,omitempty"`
 	Durable            string            `json:"durable_name,omitempty"`

@@ -1,31 +1,12 @@
 package jetstream
 
 import (
-	"github.com/nats-io/nats.go"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
-
-type RetentionPolicy int
-
-type DiscardPolicy int
-
-type StorageType int
-
-type PersistModeType int
-
-type StoreCompression uint8
 
 type MigrationStatusType string
-
-const (
-	DefaultPersistMode = PersistModeType(iota)
-	AsyncPersistMode
-)
-
-const (
-	DiscardOld DiscardPolicy = iota
-	DiscardNew
-)
 
 const (
 	MigrationStatusMeta        MigrationStatusType = "meta"
@@ -35,22 +16,6 @@ const (
 	MigrationStatusQuorum      MigrationStatusType = "quorum"
 	MigrationStatusBlocked     MigrationStatusType = "blocked"
 	MigrationStatusUnavailable MigrationStatusType = "unavailable"
-)
-
-const (
-	LimitsPolicy RetentionPolicy = iota
-	InterestPolicy
-	WorkQueuePolicy
-)
-
-const (
-	FileStorage StorageType = iota
-	MemoryStorage
-)
-
-const (
-	NoCompression StoreCompression = iota
-	S2Compression
 )
 
 type StreamConfig struct {
