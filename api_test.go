@@ -314,30 +314,3 @@ func TestStructsHaveTheFieldsAndTagsOfTheReference(t *testing.T) {
 		t.Errorf("compared %d structs, expected all of the package", compared)
 	}
 }
-
-func TestConstantsHaveTheValuesOfTheReference(t *testing.T) {
-	t.Parallel()
-	own, reference := apiLoad(t)
-	compared := 0
-	for _, name := range own.Scope().Names() {
-		constant, ok := own.Scope().Lookup(name).(*types.Const)
-		if !ok || !constant.Exported() {
-			continue
-		}
-		ref, ok := reference.Scope().Lookup(name).(*types.Const)
-		if !ok {
-			continue
-		}
-		if got, want := constant.Val().ExactString(), ref.Val().ExactString(); got != want {
-			t.Errorf("%s = %s, want %s", name, got, want)
-		}
-		got := types.TypeString(constant.Type(), types.RelativeTo(own))
-		if want := types.TypeString(ref.Type(), types.RelativeTo(reference)); got != want {
-			t.Errorf("%s has type %s, want %s", name, got, want)
-		}
-		compared++
-	}
-	if compared < 60 {
-		t.Errorf("compared %d constants, expected all of the package", compared)
-	}
-}
