@@ -107,8 +107,8 @@ type StreamSourceInfo struct {
 	// Seq is the sequence, in the origin, of the last message copied.
 	Seq uint64 `json:"seq,omitempty"`
 
-	// Active is how long ago the origin was last heard of, and -1 (one
-	// nanosecond less than zero) when it never was.
+	// Active is how long ago the origin was last heard of, and -1 when it
+	// never was.
 	Active time.Duration `json:"active"`
 
 	// Error is why copying does not work, and nil when it does.
