@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -13,15 +14,35 @@ type accountInfoResponse struct {
 	AccountInfo
 }
 
+const (
+	// accountAttempts is how often AccountInfo asks when nobody responds.
+	accountAttempts = 3
+
+	// accountRetryWait is the pause between these attempts.
+	accountRetryWait = 100 * time.Millisecond
+)
+
 func (js *jetStream) AccountInfo(ctx context.Context) (*AccountInfo, error) {
-	var resp accountInfoResponse
-	if err := js.call(ctx, "INFO", nil, &resp); err != nil {
-		if errors.Is(err, nats.ErrNoResponders) {
+	for attempt := 1; ; attempt++ {
+		var resp accountInfoResponse
+		err := js.call(ctx, "INFO", nil, &resp)
+		if err == nil {
+			return &resp.AccountInfo, nil
+		}
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return nil, mapAPIError(err, ErrJetStreamNotEnabledForAccount, ErrJetStreamNotEnabled)
+		}
+		// A server that starts or a cluster that elects a leader has nobody to
+		// respond for a moment either, and is not without JetStream for that.
+		if attempt == accountAttempts {
 			return nil, ErrJetStreamNotEnabled
 		}
-		return nil, mapAPIError(err, ErrJetStreamNotEnabledForAccount, ErrJetStreamNotEnabled)
+		select {
+		case <-ctx.Done():
+			return nil, ErrJetStreamNotEnabled
+		case <-time.After(accountRetryWait):
+		}
 	}
-	return &resp.AccountInfo, nil
 }
 
 // AccountInfo is what the account of a connection uses of JetStream, and what

@@ -1,5 +1,3 @@
-// Package jstest is the fault kit of this project's tests: embedded
-// nats-servers and clusters that can be stopped, killed and restarted.
 package jstest
 
 import (
@@ -10,13 +8,44 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// readyTimeout bounds how long a server may take to accept connections.
+const readyTimeout = 10 * time.Second
+
 // StartServer runs an embedded server with JetStream on a random loopback port
 // and a store directory of its own, and shuts it down when the test ends. The
 // given functions adjust its options first.
 func StartServer(t testing.TB, adjust ...func(*server.Options)) *server.Server {
 	t.Helper()
+	s := startServer(t, serverOptions(t, adjust))
+	t.Cleanup(func() { shutdown(s) })
+	return s
+}
+
+// Connect opens a connection to s that reconnects for ever, and closes it when
+// the test ends.
+func Connect(t testing.TB, s *server.Server, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	return ConnectURL(t, s.ClientURL(), opts...)
+}
+
+// ConnectURL is [Connect] for a server known by its URL, such as a [Node] or a
+// [Proxy]. Several URLs are separated by commas.
+func ConnectURL(t testing.TB, url string, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	opts = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond)}, opts...)
+	nc, err := nats.Connect(url, opts...)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// serverOptions returns the options all servers of the kit start from.
+func serverOptions(t testing.TB, adjust []func(*server.Options)) *server.Options {
+	t.Helper()
 	opts := &server.Options{
-		Host:      "127.0.0.1",
+		Host:      loopback,
 		Port:      server.RANDOM_PORT,
 		JetStream: true,
 		StoreDir:  t.TempDir(),
@@ -26,30 +55,26 @@ func StartServer(t testing.TB, adjust ...func(*server.Options)) *server.Server {
 	for _, f := range adjust {
 		f(opts)
 	}
-	s, err := server.NewServer(opts)
+	return opts
+}
+
+// startServer runs a server on a copy of opts, which the server would otherwise
+// change, and waits until it accepts connections.
+func startServer(t testing.TB, opts *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(opts.Clone())
 	if err != nil {
 		t.Fatalf("configure server: %v", err)
 	}
 	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("server not ready for connections after 10s")
+	if !s.ReadyForConnections(readyTimeout) {
+		shutdown(s)
+		t.Fatalf("server not ready for connections after %v", readyTimeout)
 	}
 	return s
 }
 
-// Connect opens a connection to s that reconnects for ever, and closes it when
-// the test ends.
-func Connect(t testing.TB, s *server.Server, opts ...nats.Option) *nats.Conn {
-	t.Helper()
-	opts = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond)}, opts...)
-	nc, err := nats.Connect(s.ClientURL(), opts...)
-	if err != nil {
-		t.Fatalf("connect: %v", err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
+func shutdown(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
 }

@@ -1,0 +1,149 @@
+package jstest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// apiRequest sends a JetStream API request and fails the test on any error.
+func apiRequest(t *testing.T, nc *nats.Conn, subject, body string) []byte {
+	t.Helper()
+	msg, err := nc.Request(realPrefix+subject, []byte(body), 10*time.Second)
+	if err != nil {
+		t.Fatalf("%s: %v", subject, err)
+	}
+	var resp server.ApiResponse
+	if err := json.Unmarshal(msg.Data, &resp); err != nil {
+		t.Fatalf("%s: %v", subject, err)
+	}
+	if resp.Error != nil {
+		t.Fatalf("%s: %v", subject, resp.Error)
+	}
+	return msg.Data
+}
+
+// createPull makes stream S on subject s and its durable pull consumer C.
+func createPull(t *testing.T, nc *nats.Conn, replicas int) {
+	t.Helper()
+	apiRequest(t, nc, "STREAM.CREATE.S",
+		fmt.Sprintf(`{"name":"S","subjects":["s"],"num_replicas":%d}`, replicas))
+	apiRequest(t, nc, "CONSUMER.CREATE.S.C",
+		`{"stream_name":"S","config":{"name":"C","durable_name":"C","ack_policy":"explicit"}}`)
+}
+
+// lastSeq returns how many messages stream S ever held.
+func lastSeq(t *testing.T, nc *nats.Conn) uint64 {
+	t.Helper()
+	var info server.StreamInfo
+	if err := json.Unmarshal(apiRequest(t, nc, "STREAM.INFO.S", ""), &info); err != nil {
+		t.Fatal(err)
+	}
+	return info.State.LastSeq
+}
+
+// waitingPull sends a pull request that nothing will satisfy, and returns where
+// statuses arrive.
+func waitingPull(t *testing.T, nc *nats.Conn) *nats.Subscription {
+	t.Helper()
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.PublishRequest(realPrefix+"CONSUMER.MSG.NEXT.S.C", inbox, []byte(`{"batch":1,"expires":60000000000}`)); err != nil {
+		t.Fatal(err)
+	}
+	WaitFor(t, 5*time.Second, "the pull request to wait", func() bool {
+		var info server.ConsumerInfo
+		if err := json.Unmarshal(apiRequest(t, nc, "CONSUMER.INFO.S.C", ""), &info); err != nil {
+			t.Fatal(err)
+		}
+		return info.NumWaiting == 1
+	})
+	return sub
+}
+
+func TestNodeKeepsAddressAndDataOverStopAndKill(t *testing.T) {
+	t.Parallel()
+	n := StartNode(t)
+	nc := ConnectURL(t, n.URL())
+	createPull(t, nc, 1)
+	if _, err := nc.Request("s", []byte("one"), 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for i, end := range []func(){n.Stop, n.Kill} {
+		end()
+		if n.Running() || n.Server() != nil {
+			t.Fatal("the node still runs")
+		}
+		WaitFor(t, 5*time.Second, "the client to notice", func() bool { return !nc.IsConnected() })
+		n.Start()
+		WaitFor(t, 10*time.Second, "the client to reconnect", nc.IsConnected)
+		if got := nc.Stats().Reconnects; got != uint64(i+1) {
+			t.Errorf("%d reconnects, want %d", got, i+1)
+		}
+		if got := lastSeq(t, nc); got != 1 {
+			t.Errorf("stream ends at %d after restart, want 1", got)
+		}
+	}
+}
+
+func TestStopTellsWaitingPullsAndKillDoesNot(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		end  func(*Node)
+		told bool
+	}{
+		{"stop", (*Node).Stop, true},
+		{"kill", (*Node).Kill, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			n := StartNode(t)
+			var down atomic.Bool
+			nc := ConnectURL(t, n.URL(), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { down.Store(true) }))
+			createPull(t, nc, 1)
+			statuses := waitingPull(t, nc)
+			tc.end(n)
+			WaitFor(t, 5*time.Second, "the connection to close", down.Load)
+			msgs, _, err := statuses.Pending()
+			if !tc.told {
+				if msgs > 0 {
+					t.Fatalf("%d statuses after a kill", msgs)
+				}
+				return
+			}
+			// On a closed connection the subscription only hands out what it has.
+			msg, nextErr := statuses.NextMsg(0)
+			if nextErr != nil && !errors.Is(nextErr, nats.ErrConnectionClosed) {
+				t.Fatal(nextErr)
+			}
+			if msg != nil && !strings.Contains(strings.ToLower(msg.Header.Get("Description")), "shutdown") {
+				t.Fatalf("status %v, want a server shutdown", msg.Header)
+			}
+			if msg == nil && msgs == 0 {
+				t.Fatalf("no status before the shutdown (pending: %v)", err)
+			}
+		})
+	}
+}
+
+func TestWaitForFailsTheTestAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	if poll(20*time.Millisecond, func() bool { return false }) {
+		t.Fatal("a condition that never holds was found to hold")
+	}
+	calls := 0
+	if !poll(5*time.Second, func() bool { calls++; return calls == 3 }) {
+		t.Fatal("a condition that comes to hold was missed")
+	}
+}
