@@ -148,7 +148,7 @@ func (l *dueList) insert(f *pubFuture, due time.Duration) {
 	for prev != nil && prev.due > due {
 		prev = prev.prev
 	}
-	f.list, f.due, f.prev = l, due, prev
+	f.due, f.prev = due, prev
 	if prev == nil {
 		f.next, l.head = l.head, f
 	} else {
@@ -161,9 +161,9 @@ func (l *dueList) insert(f *pubFuture, due time.Duration) {
 	}
 }
 
-// remove takes f out if it is in the list.
+// remove takes f out if it is in the list. It must not be in another.
 func (l *dueList) remove(f *pubFuture) {
-	if f.list != l {
+	if f.prev == nil && l.head != f {
 		return
 	}
 	if f.prev == nil {
@@ -176,7 +176,7 @@ func (l *dueList) remove(f *pubFuture) {
 	} else {
 		f.next.prev = f.prev
 	}
-	f.list, f.next, f.prev = nil, nil, nil
+	f.next, f.prev = nil, nil
 }
 
 // popDue takes out and returns the first future if it is due, or else nil.

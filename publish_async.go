@@ -254,10 +254,19 @@ func (p *asyncPublisher) release(f *pubFuture) bool {
 	if !p.pending.remove(f) {
 		return false
 	}
-	p.awaiting.remove(f)
-	p.retrying.remove(f)
+	p.unlist(f)
 	p.grant()
 	return true
+}
+
+// unlist takes f out of the list it is in.
+func (p *asyncPublisher) unlist(f *pubFuture) {
+	if f.retrying {
+		f.retrying = false
+		p.retrying.remove(f)
+		return
+	}
+	p.awaiting.remove(f)
 }
 
 // releaseAll releases all that is pending and fails it with err.
@@ -324,8 +333,8 @@ func (p *asyncPublisher) handleReply(m *nats.Msg) {
 	}
 	if noResponders && f.retries > 0 {
 		f.retries--
-		p.awaiting.remove(f)
-		p.retrying.remove(f)
+		p.unlist(f)
+		f.retrying = true
 		p.retrying.insert(f, p.now()+f.retryWait)
 		p.arm()
 		p.mu.Unlock()
@@ -355,7 +364,7 @@ func (p *asyncPublisher) now() time.Duration { return time.Since(publishClock) }
 // that has been answered already.
 func (p *asyncPublisher) startAckTimeout(f *pubFuture) {
 	timeout := p.js.opts.async.ackTimeout
-	if timeout <= 0 || p.pending.get(f.token) != f || f.list == &p.retrying {
+	if timeout <= 0 || p.pending.get(f.token) != f || f.retrying {
 		return
 	}
 	p.awaiting.remove(f)
@@ -413,6 +422,7 @@ func (p *asyncPublisher) resend() (failed []*pubFuture) {
 	}
 	p.resending = true
 	for f := p.retrying.popDue(p.now()); f != nil; f = p.retrying.popDue(p.now()) {
+		f.retrying = false
 		reply := p.session.prefix + string(f.token.appendTo(nil))
 		// Timeouts of other messages must not wait for core.
 		p.arm()

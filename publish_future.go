@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sync"
 	"time"
 
@@ -63,17 +64,18 @@ type pubFuture struct {
 	token      ackToken
 	due        time.Duration
 	next, prev *pubFuture
-	list       *dueList
-	retries    int // left
+	retries    int32 // left
+	retrying   bool  // in the list of that name, otherwise awaiting or in none
 
 	mu sync.Mutex
 
 	// The channels are made when asked for, which many callers never do.
-	ok       chan *PubAck
-	failed   chan error
-	resolved bool
-	ack      ackValue
-	err      error
+	ok     chan *PubAck
+	failed chan error
+
+	// The outcome: ack.origin or err is not nil once there is one.
+	ack ackValue
+	err error
 }
 
 var _ PubAckFuture = (*pubFuture)(nil)
@@ -85,7 +87,7 @@ func (f *pubFuture) Ok() <-chan *PubAck {
 	defer f.mu.Unlock()
 	if f.ok == nil {
 		f.ok = make(chan *PubAck, 1)
-		if f.resolved && f.err == nil {
+		if f.ack.origin != nil {
 			f.ok <- f.ack.pubAck()
 		}
 	}
@@ -97,7 +99,7 @@ func (f *pubFuture) Err() <-chan error {
 	defer f.mu.Unlock()
 	if f.failed == nil {
 		f.failed = make(chan error, 1)
-		if f.resolved && f.err != nil {
+		if f.err != nil {
 			f.failed <- f.err
 		}
 	}
@@ -108,7 +110,7 @@ func (f *pubFuture) Err() <-chan error {
 func (f *pubFuture) resolve(ack ackValue, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.resolved, f.ack, f.err = true, ack, err
+	f.ack, f.err = ack, err
 	switch {
 	case err != nil && f.failed != nil:
 		f.failed <- err
@@ -131,7 +133,7 @@ var payloadSeed = maphash.MakeSeed()
 // every publish for the sake of the few that are repeated; the digest, computed
 // in nanoseconds, sees to it that a retry stores what was published or nothing.
 func (f *pubFuture) keep(o *pubOpts) {
-	f.retries, f.retryWait = o.retryAttempts, o.retryWait
+	f.retries, f.retryWait = int32(min(o.retryAttempts, math.MaxInt32)), o.retryWait
 	if f.retries == 0 {
 		return
 	}
