@@ -46,13 +46,23 @@ type Proxy struct {
 	accepted int
 }
 
-// StartProxy listens on a random loopback port and passes each connection on to
-// target, a "host:port". The proxy is closed when the test ends.
+// StartProxy is [NewProxy] for a test, at whose end the proxy is closed.
 func StartProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	ln, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	p, err := NewProxy(target)
 	if err != nil {
 		t.Fatalf("start proxy: %v", err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// NewProxy listens on a random loopback port and passes each connection on to
+// target, a "host:port". The caller closes the proxy.
+func NewProxy(target string) (*Proxy, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return nil, err
 	}
 	p := &Proxy{
 		ln:     ln,
@@ -63,8 +73,7 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	// Ends when Close closes the listener.
 	p.wg.Go(p.accept)
-	t.Cleanup(p.Close)
-	return p
+	return p, nil
 }
 
 // Addr returns the proxy's own address as "host:port".
