@@ -62,7 +62,7 @@ bench:
 
 ## microbench: the same workloads as ordinary Go benchmarks
 microbench:
-	go test -run '^$$' -bench '$(BENCH)' -benchtime 1s -count 3 .
+	go test -run '^$$' -bench 'Compare/$(BENCH)' -benchtime 1s -count 3 .
 
 ## tools: build the tools the other targets use
 tools: $(GOFUMPT) $(GOLANGCI)

@@ -77,7 +77,7 @@ func compare(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	t := newTable(os.Stdout)
+	fmt.Print(header())
 	ran := 0
 	for _, w := range workload.All() {
 		if !cfg.match.MatchString(w.Name) {
@@ -88,7 +88,7 @@ func compare(ctx context.Context, cfg config) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
-		t.add(w.Name, ours, ref)
+		fmt.Print(rows(w.Name, ours, ref))
 	}
 	if ran == 0 {
 		return fmt.Errorf("no workload matches %q", cfg.match)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,34 +62,34 @@ var metrics = []struct {
 	{"B/op", "%.0f", func(s sample) float64 { return s.bytes }},
 }
 
-// table prints results as they come in. Columns have fixed widths, since the
-// first row is printed long before the last is known.
-type table struct{ w io.Writer }
-
+// rowFormat has fixed widths, since the first row is printed long before the
+// last is known.
 const rowFormat = "%-14s %-11s %10s %10s %8s\n"
 
-func newTable(w io.Writer) table {
-	fmt.Fprintf(w, rowFormat, "workload", "metric", "ours", "ref", "ratio")
-	return table{w}
+// header returns the first row of the table.
+func header() string {
+	return fmt.Sprintf(rowFormat, "workload", "metric", "ours", "ref", "ratio")
 }
 
-// add prints the rows of one workload, of which both implementations did the
+// rows returns the rows of one workload, of which both implementations did the
 // same number of rounds.
-func (t table) add(name string, ours, ref []sample) {
+func rows(name string, ours, ref []sample) string {
+	var out strings.Builder
 	for _, m := range metrics {
 		a, b := column(ours, m.of), column(ref, m.of)
 		ratios := make([]float64, len(a))
 		for i := range a {
 			ratios[i] = a[i] / b[i]
 		}
-		fmt.Fprintf(t.w, rowFormat, name, m.name,
+		fmt.Fprintf(&out, rowFormat, name, m.name,
 			fmt.Sprintf(m.format, median(a)), fmt.Sprintf(m.format, median(b)), fmt.Sprintf("x%.3f", median(ratios)))
 		name = ""
 	}
 	stalls := func(s sample) float64 { return float64(s.stalls) }
-	if a, b := column(ours, stalls), column(ref, stalls); slices.Max(a) > 0 || slices.Max(b) > 0 {
-		fmt.Fprintf(t.w, rowFormat, "", "most stalls", fmt.Sprint(slices.Max(a)), fmt.Sprint(slices.Max(b)), "")
+	if a, b := slices.Max(column(ours, stalls)), slices.Max(column(ref, stalls)); a > 0 || b > 0 {
+		fmt.Fprintf(&out, rowFormat, "", "most stalls", fmt.Sprint(a), fmt.Sprint(b), "")
 	}
+	return out.String()
 }
 
 func column(samples []sample, of func(sample) float64) []float64 {

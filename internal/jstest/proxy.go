@@ -3,6 +3,7 @@ package jstest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ const loopback = "127.0.0.1"
 // Direction is one of the two ways through a [Proxy].
 type Direction int
 
+// The two directions.
 const (
 	ToServer Direction = iota // from the client to the server
 	ToClient                  // from the server to the client
@@ -160,7 +162,7 @@ func (p *Proxy) Bytes(d Direction) int64 { return p.lines[d].delivered.Load() }
 // the proxy have ended. Closing again does nothing.
 func (p *Proxy) Close() {
 	p.stop()
-	p.ln.Close()
+	hangUp(p.ln)
 	p.Cut()
 	p.wg.Wait()
 }
@@ -234,8 +236,8 @@ func (l *link) run(lines [2]*line) {
 			if l.ctx.Err() == nil {
 				// The source ended by itself and all it said is delivered, so
 				// the other side may see an ordinary end as well.
-				l.client.Close()
-				srv.Close()
+				hangUp(l.client)
+				hangUp(srv)
 			}
 			l.cut()
 		})
@@ -253,5 +255,9 @@ func reset(c net.Conn) {
 		// Fails only on a connection that is closed already.
 		_ = tcp.SetLinger(0)
 	}
-	c.Close()
+	hangUp(c)
 }
+
+// hangUp closes a connection or a listener. That fails when it is closed
+// already, or when the peer was faster.
+func hangUp(c io.Closer) { _ = c.Close() }

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -53,16 +52,6 @@ func All() []Workload {
 		{Name: "ConsumeAck", N: 100_000, reads: true, acks: true, run: consume},
 		{Name: "Messages", N: 300_000, reads: true, run: messages},
 	}
-}
-
-// ByName returns the workload of a name.
-func ByName(name string) (Workload, bool) {
-	all := All()
-	i := slices.IndexFunc(all, func(w Workload) bool { return w.Name == name })
-	if i < 0 {
-		return Workload{}, false
-	}
-	return all[i], true
 }
 
 // Run is one execution of a workload by one implementation: prepared, ready to
