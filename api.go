@@ -3,6 +3,12 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -40,6 +46,12 @@ type apiPaged struct {
 	Limit  int `json:"limit"`
 }
 
+// successResponse is the reply to requests that only succeed or fail.
+type successResponse struct {
+	apiResponse
+	Success bool `json:"success"`
+}
+
 // withDefaultTimeout returns ctx itself when it has a deadline, and otherwise a
 // child that ends after the handle's default timeout. A nil context is refused.
 func (js *jetStream) withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFunc, error) {
@@ -75,12 +87,28 @@ func (js *jetStream) request(ctx context.Context, subject string, body []byte) (
 	}
 	resp, err := js.conn.RequestWithContext(ctx, subject, body)
 	if err != nil {
-		return nil, err
+		return nil, js.explainTimeout(err, subject)
 	}
 	if trace != nil && trace.ResponseReceived != nil {
 		trace.ResponseReceived(subject, resp.Data, resp.Header)
 	}
 	return resp, nil
+}
+
+// explainTimeout adds the reason to the error of a request that timed out
+// because the connection's user may not publish to its subject. The server
+// reports that apart from the request, and core keeps the report as the
+// connection's last error; it is gone if another error came in since.
+func (js *jetStream) explainTimeout(err error, subject string) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	last := js.conn.LastError()
+	if last == nil || !errors.Is(last, nats.ErrPermissionViolation) ||
+		!strings.Contains(last.Error(), "Publish to "+strconv.Quote(subject)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, last)
 }
 
 // call is [jetStream.request] for a body and a response in JSON. A nil in sends
@@ -103,13 +131,11 @@ func (js *jetStream) call(ctx context.Context, subject string, in any, out apiRe
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(resp.Data, out); err != nil {
-		return err
-	}
+	err = json.Unmarshal(resp.Data, out)
 	if apiErr := out.apiError(); apiErr != nil {
 		return apiErr
 	}
-	return nil
+	return err
 }
 
 // mapAPIError returns the one of sentinels that has the error code of err, and
@@ -126,4 +152,40 @@ func mapAPIError(err error, sentinels ...JetStreamError) error {
 		}
 	}
 	return err
+}
+
+// applyOpts applies functional options to the request they configure. It stops
+// at the first one that fails.
+func applyOpts[R any, O ~func(*R) error](req *R, opts []O) error {
+	for _, opt := range opts {
+		if opt == nil {
+			return invalidOption("option cannot be nil")
+		}
+		if err := opt(req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seqBody returns the JSON body that holds a sequence and nothing else.
+func seqBody(seq uint64) []byte {
+	body := make([]byte, 0, len(`{"seq":18446744073709551615}`))
+	body = append(body, `{"seq":`...)
+	body = strconv.AppendUint(body, seq, 10)
+	return append(body, '}')
+}
+
+// storeInfo makes info the content of a handle's cache. before is what was
+// cached when the info was requested: if that has been replaced in the
+// meantime, two requests ran at once and the info that is later by the server's
+// clock wins. Clocks are not compared otherwise, as those of two servers differ
+// and a handle must not be stuck with the info of the one that is ahead.
+func storeInfo[T any](cache *atomic.Pointer[T], before, info *T, timeOf func(*T) time.Time) {
+	for !cache.CompareAndSwap(before, info) {
+		before = cache.Load()
+		if timeOf(before).After(timeOf(info)) {
+			return
+		}
+	}
 }
