@@ -36,7 +36,7 @@ type Proxy struct {
 	ln    net.Listener
 	lines [2]*line
 
-	// ctx ends with the proxy and with it dialling and every goroutine.
+	// ctx ends with the proxy and with it dialing and every goroutine.
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
