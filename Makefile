@@ -62,19 +62,19 @@ bench:
 
 ## microbench: the same workloads as ordinary Go benchmarks
 microbench:
-	go test -run '^$$' -bench '$(BENCH)' -benchtime 1s -count 3 .
+	go test -run '^$$' -bench 'Compare/$(BENCH)' -benchtime 1s -count 3 .
 
 ## tools: build the tools the other targets use
 tools: $(GOFUMPT) $(GOLANGCI)
 
 # A tool's file carries its version, so a new version here builds it anew.
 $(GOFUMPT):
-	GOBIN=$(BIN)/tmp go install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
-	mv $(BIN)/tmp/gofumpt $@
+	GOBIN=$@.tmp go install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+	mv $@.tmp/gofumpt $@ && rmdir $@.tmp
 
 $(GOLANGCI):
-	GOBIN=$(BIN)/tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
-	mv $(BIN)/tmp/golangci-lint $@
+	GOBIN=$@.tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $@.tmp/golangci-lint $@ && rmdir $@.tmp
 
 clean:
 	rm -rf $(BIN) cover.out

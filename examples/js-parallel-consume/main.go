@@ -54,7 +54,14 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		handled atomic.Int64
 		done    = make(chan struct{})
 		failed  = make(chan error, workers)
+		running []jetstream.ConsumeContext
 	)
+	defer func() {
+		for _, cc := range running {
+			cc.Stop()
+			<-cc.Closed()
+		}
+	}()
 	for w := range workers {
 		cc, err := cons.Consume(func(msg jetstream.Msg) {
 			// Stands for work that takes a while.
@@ -75,10 +82,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() {
-			cc.Stop()
-			<-cc.Closed()
-		}()
+		running = append(running, cc)
 	}
 
 	select {

@@ -26,8 +26,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		Description: "an example",
 		Subjects:    []string{name + ".>"},
 	}
-	stream, err := js.CreateStream(ctx, cfg)
-	if err != nil {
+	if _, err := js.CreateStream(ctx, cfg); err != nil {
 		return err
 	}
 	// Deleted below when all goes well.
@@ -49,7 +48,8 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	// Fields that are not set are set to their defaults, so change a copy of the
 	// whole configuration.
 	cfg.MaxMsgs = 1000
-	if stream, err = js.UpdateStream(ctx, cfg); err != nil {
+	stream, err := js.UpdateStream(ctx, cfg)
+	if err != nil {
 		return err
 	}
 	info, err := stream.Info(ctx)
