@@ -22,21 +22,6 @@ const (
 // the part of the package that it belongs to. A name that is no longer missing
 // must leave the list.
 var apiMissing = map[string][]string{
-	"ordered consumer": {
-		"ConsumerManager.OrderedConsumer",
-		"StreamConsumerManager.OrderedConsumer",
-	},
-	"push consumer": {
-		"ConsumerManager.CreateOrUpdatePushConsumer",
-		"ConsumerManager.CreatePushConsumer",
-		"ConsumerManager.PushConsumer",
-		"ConsumerManager.UpdatePushConsumer",
-		"PushConsumer",
-		"StreamConsumerManager.CreateOrUpdatePushConsumer",
-		"StreamConsumerManager.CreatePushConsumer",
-		"StreamConsumerManager.PushConsumer",
-		"StreamConsumerManager.UpdatePushConsumer",
-	},
 	"key-value store": {
 		"AllKeys",
 		"DeleteMarkersOlderThan",

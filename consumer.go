@@ -27,6 +27,9 @@ type StreamConsumerManager interface {
 	// given stream.
 	UpdateConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (Consumer, error)
 
+	// OrderedConsumer is [ConsumerManager.OrderedConsumer] for the given stream.
+	OrderedConsumer(ctx context.Context, stream string, cfg OrderedConsumerConfig) (Consumer, error)
+
 	// Consumer is [ConsumerManager.Consumer] for a consumer of the given stream.
 	Consumer(ctx context.Context, stream string, consumer string) (Consumer, error)
 
@@ -49,6 +52,22 @@ type StreamConsumerManager interface {
 	// ResetConsumerToSequence is [ConsumerManager.ResetConsumerToSequence] for a
 	// consumer of the given stream.
 	ResetConsumerToSequence(ctx context.Context, stream, consumer string, seq uint64) (*ConsumerResetResponse, error)
+
+	// CreateOrUpdatePushConsumer is [ConsumerManager.CreateOrUpdatePushConsumer]
+	// for a consumer of the given stream.
+	CreateOrUpdatePushConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (PushConsumer, error)
+
+	// CreatePushConsumer is [ConsumerManager.CreatePushConsumer] for a consumer
+	// of the given stream.
+	CreatePushConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (PushConsumer, error)
+
+	// UpdatePushConsumer is [ConsumerManager.UpdatePushConsumer] for a consumer
+	// of the given stream.
+	UpdatePushConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (PushConsumer, error)
+
+	// PushConsumer is [ConsumerManager.PushConsumer] for a consumer of the given
+	// stream.
+	PushConsumer(ctx context.Context, stream string, consumer string) (PushConsumer, error)
 }
 
 // ConsumerManager manages the consumers of one stream. [Stream] implements it.
@@ -81,6 +100,21 @@ type ConsumerManager interface {
 	// error is [ErrConsumerDoesNotExist]. Apart from that it is like
 	// CreateOrUpdateConsumer.
 	UpdateConsumer(ctx context.Context, cfg ConsumerConfig) (Consumer, error)
+
+	// OrderedConsumer makes a consumer that delivers the stream's messages in
+	// strict order, without gaps and without acknowledgements, to this client
+	// alone. It is made of short-lived consumers in the server's memory: when one
+	// is lost, or misses a message, or the connection was interrupted, the next
+	// takes up behind the last message that was delivered. The first one is
+	// created right here, and its creation decides where "new" and "last" are.
+	//
+	// An ordered consumer is used either for one Consume or Messages at a time, or
+	// for one fetch at a time; the first use decides. A use that does not fit is
+	// refused with [ErrOrderConsumerUsedAsFetch], [ErrOrderConsumerUsedAsConsume]
+	// or [ErrOrderedConsumerConcurrentRequests]. Consuming ends with
+	// [ErrStreamNotFound] when the stream is deleted, and with the last error when
+	// MaxResetAttempts attempts in a row to replace the consumer have failed.
+	OrderedConsumer(ctx context.Context, cfg OrderedConsumerConfig) (Consumer, error)
 
 	// Consumer returns a handle of an existing pull consumer, with its current
 	// info in the cache. Every call makes a handle of its own. It returns
@@ -126,25 +160,46 @@ type ConsumerManager interface {
 	// stream, ahead or back. The consumer's config limits where it can go;
 	// beyond, the error is [ErrConsumerInvalidReset]. Zero means the ack floor.
 	ResetConsumerToSequence(ctx context.Context, consumer string, seq uint64) (*ConsumerResetResponse, error)
+
+	// CreateOrUpdatePushConsumer is CreateOrUpdateConsumer for a push consumer,
+	// which has a DeliverSubject; without one it returns [ErrNotPushConsumer]
+	// and sends nothing.
+	CreateOrUpdatePushConsumer(ctx context.Context, cfg ConsumerConfig) (PushConsumer, error)
+
+	// CreatePushConsumer is CreateConsumer for a push consumer.
+	CreatePushConsumer(ctx context.Context, cfg ConsumerConfig) (PushConsumer, error)
+
+	// UpdatePushConsumer is UpdateConsumer for a push consumer.
+	UpdatePushConsumer(ctx context.Context, cfg ConsumerConfig) (PushConsumer, error)
+
+	// PushConsumer returns a handle of an existing push consumer, as Consumer
+	// does for pull consumers. It returns [ErrNotPushConsumer] for a pull
+	// consumer.
+	PushConsumer(ctx context.Context, consumer string) (PushConsumer, error)
 }
 
-// pullConsumer implements [Consumer] for a pull consumer of the server.
-type pullConsumer struct {
+// consumerHandle is what handles of pull and push consumers have in common.
+type consumerHandle struct {
 	js     *jetStream
 	stream string
 	name   string
 	info   atomic.Pointer[ConsumerInfo]
+}
 
-	pullHandle
+// pullConsumer implements [Consumer] for a pull consumer of the server.
+type pullConsumer struct {
+	consumerHandle
+
+	pins pinStore
 }
 
 func newPullConsumer(js *jetStream, stream string, info *ConsumerInfo) *pullConsumer {
-	c := &pullConsumer{js: js, stream: stream, name: info.Name}
+	c := &pullConsumer{consumerHandle: consumerHandle{js: js, stream: stream, name: info.Name}}
 	c.info.Store(info)
 	return c
 }
 
-func (c *pullConsumer) Info(ctx context.Context) (*ConsumerInfo, error) {
+func (c *consumerHandle) Info(ctx context.Context) (*ConsumerInfo, error) {
 	before := c.info.Load()
 	info, err := c.js.consumerInfo(ctx, c.stream, c.name)
 	if err != nil {
@@ -154,7 +209,7 @@ func (c *pullConsumer) Info(ctx context.Context) (*ConsumerInfo, error) {
 	return info, nil
 }
 
-func (c *pullConsumer) CachedInfo() *ConsumerInfo { return c.info.Load() }
+func (c *consumerHandle) CachedInfo() *ConsumerInfo { return c.info.Load() }
 
 func consumerInfoTime(info *ConsumerInfo) time.Time { return info.TimeStamp }
 

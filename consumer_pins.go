@@ -5,11 +5,6 @@ import (
 	"sync"
 )
 
-// pullHandle is the part of a [pullConsumer] that its consuming methods own.
-type pullHandle struct {
-	pins pinStore
-}
-
 // pinStore keeps the pin ids of a consumer handle, one for each priority group.
 //
 // The server pins a group to one client and knows it by the id it was given
@@ -84,10 +79,19 @@ func (c *pullConsumer) checkPull() error {
 	return nil
 }
 
-// exists asks the server for the consumer and returns [ErrConsumerNotFound] or
-// [ErrStreamNotFound] if it is gone. The cached info is left alone.
-func (c *pullConsumer) exists(ctx context.Context) error {
-	var resp apiResponse
-	err := c.js.call(ctx, "CONSUMER.INFO."+c.stream+"."+c.name, nil, &resp)
-	return mapAPIError(err, ErrConsumerNotFound, ErrStreamNotFound)
+// confirmGone asks the server for the consumer and returns [ErrConsumerNotFound]
+// or [ErrStreamNotFound] if it clearly is gone, and nil otherwise.
+func (c *pullConsumer) confirmGone(ctx context.Context) error {
+	_, err := c.js.consumerInfo(ctx, c.stream, c.name)
+	switch err := mapAPIError(err, ErrStreamNotFound); err {
+	case ErrConsumerNotFound, ErrStreamNotFound:
+		return err
+	default:
+		return nil
+	}
+}
+
+// nextSubject returns the subject for pull requests.
+func (c *pullConsumer) nextSubject() string {
+	return c.js.prefix + "CONSUMER.MSG.NEXT." + c.stream + "." + c.name
 }

@@ -161,15 +161,18 @@ func TestConsumerCreateRequests(t *testing.T) {
 			subject, body string
 		}{
 			{
-				m.create, jetstream.ConsumerConfig{Name: "C"},
+				m.create,
+				jetstream.ConsumerConfig{Name: "C"},
 				`C`, `{"stream_name":"foo","config":{"name":"C",` + defaults + `},"action":"create"}`,
 			},
 			{
-				m.update, jetstream.ConsumerConfig{Durable: "D"},
+				m.update,
+				jetstream.ConsumerConfig{Durable: "D"},
 				`D`, `{"stream_name":"foo","config":{"durable_name":"D",` + defaults + `},"action":"update"}`,
 			},
 			{
-				m.createOrUpdate, jetstream.ConsumerConfig{Name: "C", Durable: "C", FilterSubject: "FOO.A"},
+				m.createOrUpdate,
+				jetstream.ConsumerConfig{Name: "C", Durable: "C", FilterSubject: "FOO.A"},
 				`C\.FOO\.A`, `{"stream_name":"foo","config":{"name":"C","durable_name":"C","deliver_policy":"all",` +
 					`"ack_policy":"explicit","filter_subject":"FOO.A","replay_policy":"instant","num_replicas":0},"action":""}`,
 			},

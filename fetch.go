@@ -176,6 +176,15 @@ func (c *pullConsumer) Fetch(batch int, opts ...FetchOpt) (MessageBatch, error) 
 }
 
 func (c *pullConsumer) FetchBytes(maxBytes int, opts ...FetchOpt) (MessageBatch, error) {
+	req, err := newBytesRequest(maxBytes, opts)
+	if err != nil {
+		return nil, err
+	}
+	return c.fetchBatch(req)
+}
+
+// newBytesRequest makes the request of FetchBytes.
+func newBytesRequest(maxBytes int, opts []FetchOpt) (*pullRequest, error) {
 	if maxBytes < 0 {
 		return nil, fmt.Errorf("%w: max bytes cannot be negative", nats.ErrInvalidArg)
 	}
@@ -183,7 +192,7 @@ func (c *pullConsumer) FetchBytes(maxBytes int, opts ...FetchOpt) (MessageBatch,
 	if err := req.applyFetchOpts(opts); err != nil {
 		return nil, err
 	}
-	return c.fetchBatch(req)
+	return req, nil
 }
 
 func (c *pullConsumer) FetchNoWait(batch int) (MessageBatch, error) {
@@ -206,7 +215,7 @@ func (c *pullConsumer) fetchBatch(req *pullRequest) (MessageBatch, error) {
 	}
 	slots := c.limitBatch(req)
 	batch := &messageBatch{msgs: make(chan Msg, slots)}
-	if err := startFetch(c, req, batch); err != nil {
+	if err := c.startFetch(req, batch); err != nil {
 		return nil, err
 	}
 	return batch, nil
@@ -232,13 +241,23 @@ func (c *pullConsumer) Next(opts ...FetchOpt) (Msg, error) {
 	if err := c.checkPull(); err != nil {
 		return nil, err
 	}
+	return awaitNext(c, opts)
+}
+
+// fetchStarter starts a fetch whose answer goes to a sink.
+type fetchStarter interface {
+	startFetch(req *pullRequest, sink fetchSink) error
+}
+
+// awaitNext fetches one message and waits for it.
+func awaitNext(from fetchStarter, opts []FetchOpt) (Msg, error) {
 	call := nextCallPool.Get().(*nextCall)
 	defer call.recycle()
 	call.req.batch, call.req.noByteOpt = 1, true
 	if err := call.req.applyFetchOpts(opts); err != nil {
 		return nil, err
 	}
-	if err := startFetch(c, &call.req, call); err != nil {
+	if err := from.startFetch(&call.req, call); err != nil {
 		return nil, err
 	}
 	<-call.done

@@ -90,7 +90,7 @@ type fetch struct {
 
 // startFetch sends a request and lets its answer go to sink. An error means
 // that nothing was started.
-func startFetch(c *pullConsumer, req *pullRequest, sink fetchSink) error {
+func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 	in, err := takeInbox(c.js.conn)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (in *fetchInbox) prepare(f *fetch) (subject, reply string, body []byte) {
 	f.req.pinID = req.pinID
 	f.sent, f.sentFor, f.sentBatch = true, f.gotMsgs, req.batch
 	in.serial++
-	subject = f.consumer.js.prefix + "CONSUMER.MSG.NEXT." + f.consumer.stream + "." + f.consumer.name
+	subject = f.consumer.nextSubject()
 	reply = in.prefix + strconv.FormatUint(in.serial, 10)
 	return subject, reply, req.appendBody(make([]byte, 0, 160))
 }

@@ -48,6 +48,7 @@ type pullIterator struct {
 	pullSubscription
 	silentHeartbeat bool
 	arrivals        arrivalQueue
+	onEnd           func() // called when core has let go of the subscription
 
 	// The following are guarded by pullSubscription.mu.
 
@@ -176,12 +177,18 @@ func (c *pullConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error
 	if err := c.checkConsumable(o.group); err != nil {
 		return nil, err
 	}
-	it := &pullIterator{silentHeartbeat: o.silentHeartbeat}
-	it.owner, it.consumer = it, c
+	it := newPullIterator(c, o)
 	if err := it.start(o, it.deliver, it.subscriptionClosed); err != nil {
 		return nil, err
 	}
 	return it, nil
+}
+
+func newPullIterator(c *pullConsumer, o *consumeOpts) *pullIterator {
+	it := &pullIterator{silentHeartbeat: o.silentHeartbeat || o.ordered}
+	it.owner, it.consumer = it, c
+	it.onEnd = it.release
+	return it
 }
 
 // deliver runs on the subscription's goroutine for all that arrives.
@@ -190,8 +197,7 @@ func (it *pullIterator) deliver(m *nats.Msg) {
 	if isControl(m) {
 		if isHeartbeat(m) {
 			it.mu.Lock()
-			it.active = true
-			it.engine.alive()
+			it.beat(it.pullID(m.Subject))
 			it.mu.Unlock()
 			return
 		}
@@ -318,6 +324,9 @@ func (it *pullIterator) take() (msg *nats.Msg, again bool, err error) {
 		verdict := it.settle(item.pullID, *item.status, 0)
 		return nil, true, verdict.fatal
 	}
+	if it.order != nil && !it.order.admit(item.msg) {
+		return nil, true, nil
+	}
 	it.noBeat = false
 	it.active = true
 	it.pinned(item.msg)
@@ -376,6 +385,9 @@ func (it *pullIterator) buffered() (msgs, bytes int, ok bool) {
 	it.arrivals.mu.Unlock()
 	return msgs, bytes, true
 }
+
+// inHand implements [pullOwner]: a message that Next has returned is done with.
+func (it *pullIterator) inHand() int { return 0 }
 
 // busy implements [pullOwner]: while anything is buffered, it is up to the user
 // to make progress.
@@ -445,6 +457,6 @@ func (it *pullIterator) subscriptionClosed(string) {
 	}
 	it.mu.Unlock()
 	unwatchConn(it.conn, &it.pullSubscription)
-	it.release()
+	it.onEnd()
 	it.arrivals.seal()
 }

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -79,24 +78,6 @@ type Consumer interface {
 	CachedInfo() *ConsumerInfo
 }
 
-// ConsumeContext controls a running Consume. Its methods may be called from
-// anywhere, the message handler and the error handler included, any number of
-// times.
-type ConsumeContext interface {
-	// Stop ends consuming: no handler call starts any more; one that is running
-	// completes. Messages that are buffered stay unacknowledged and are delivered
-	// again by the server after the consumer's AckWait.
-	Stop()
-
-	// Drain ends consuming once all messages that have arrived are handled.
-	Drain()
-
-	// Closed returns a channel that is closed when consuming has ended and the
-	// last call of the message handler has returned. Waiting for it inside a
-	// handler blocks for ever.
-	Closed() <-chan struct{}
-}
-
 // pullSubscription is what Consume and Messages have in common: a core
 // subscription to an inbox, a pull engine that decides what to request, and the
 // timer and connection events that drive it. It owns no goroutine.
@@ -105,23 +86,17 @@ type ConsumeContext interface {
 // of the stream arrive under their stream subject, but a status arrives under
 // the reply subject of its request, which tells which one it is about.
 type pullSubscription struct {
+	coreSubscription
 	owner    pullOwner
 	consumer *pullConsumer
-	conn     *nats.Conn
-	subject  string // of pull requests
-	inbox    string // with a final dot
-	sub      *nats.Subscription
+	inbox    string      // with a final dot
+	order    *orderedRun // of an ordered consumer, or nil
 
-	mu     sync.Mutex
-	engine pullEngine
-	timer  *time.Timer
-	// active: something has arrived since the last look at the heartbeat.
-	active bool
-	// connSeen: a connection event has set engine.connected.
-	connSeen bool
-	// ended: no more requests, because stopped, draining or closed.
-	ended       bool
-	cancelProbe context.CancelFunc
+	// The following are guarded by the mutex.
+
+	subject string // of pull requests
+	engine  pullEngine
+	probing bool
 }
 
 // pullOwner is the half of a pull subscription that differs between Consume
@@ -130,6 +105,10 @@ type pullOwner interface {
 	// buffered returns what has arrived and was not consumed, and false when it
 	// cannot be told at this instant. Called with the lock held.
 	buffered() (msgs, bytes int, ok bool)
+
+	// inHand returns how many messages the user is working on. Called with the
+	// lock held.
+	inHand() int
 
 	// busy reports whether silence of the server would be of our own making.
 	// Called with the lock held.
@@ -152,39 +131,18 @@ type pullOwner interface {
 func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onClosed func(string)) error {
 	js := s.consumer.js
 	s.conn = js.conn
-	s.subject = js.prefix + "CONSUMER.MSG.NEXT." + s.consumer.stream + "." + s.consumer.name
 	s.inbox = s.conn.NewInbox() + "."
+	s.subject = s.consumer.nextSubject()
 	s.engine.cfg = newPullConfig(opts, s.consumer.CachedInfo(), s.conn.MaxPayload())
+	s.engine.heartbeat.interval = opts.heartbeat
+	s.engine.heartbeat.lastSeen = time.Now()
 	s.engine.pinID = s.consumer.pins.take(opts.group)
-
-	sub, err := s.conn.Subscribe(s.inbox+"*", deliver)
-	if err == nil {
-		// The engine bounds what can arrive; core dropping messages would only
-		// lose them until they are redelivered.
-		err = sub.SetPendingLimits(-1, -1)
-	}
-	if err != nil {
+	if err := s.open(s.inbox+"*", "", deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
 		return err
 	}
-	s.mu.Lock()
-	s.sub = sub
-	s.timer = time.AfterFunc(s.engine.cfg.heartbeat/heartbeatChecks, s.tick)
-	s.mu.Unlock()
-	sub.SetClosedHandler(onClosed)
-	if !sub.IsValid() {
-		// Closed in between, maybe before the handler was in place.
-		onClosed("")
-	}
-
-	up := watchConn(s.conn, s)
-	now := time.Now()
-	s.mu.Lock()
-	if !s.connSeen {
-		s.engine.connected = up
-	}
-	s.engine.lastSeen = now
-	s.mu.Unlock()
+	s.startTimer(opts.heartbeat/heartbeatChecks, s.tick)
+	s.watch(s, func(up bool) { s.engine.connected = up })
 	return nil
 }
 
@@ -195,6 +153,9 @@ func (s *pullSubscription) connChanged(ev connEvent) {
 		s.mu.Lock()
 		s.connSeen = true
 		s.engine.disconnected()
+		if s.order != nil {
+			s.order.disconnected()
+		}
 		s.mu.Unlock()
 	case connUp:
 		if s.reconnected() {
@@ -210,12 +171,18 @@ func (s *pullSubscription) connChanged(ev connEvent) {
 }
 
 // reconnected starts the engine over with what is buffered, and reports whether
-// it still runs.
+// requests may be due. An ordered consumer is replaced first.
 func (s *pullSubscription) reconnected() bool {
 	for {
 		s.mu.Lock()
 		s.connSeen = true
 		if s.ended {
+			s.mu.Unlock()
+			return false
+		}
+		if s.order != nil {
+			s.engine.reconnected(s.owner.inHand(), 0, time.Now())
+			s.order.reconnected()
 			s.mu.Unlock()
 			return false
 		}
@@ -242,8 +209,12 @@ func (s *pullSubscription) tick() {
 	missed := s.engine.missedHeartbeat(s.active || s.owner.busy(), now)
 	s.active = false
 	var probe context.Context
-	if missed && s.engine.doubtful() && s.cancelProbe == nil {
-		probe, s.cancelProbe = context.WithTimeout(context.Background(), s.consumer.js.opts.DefaultTimeout)
+	switch {
+	case missed && s.order != nil:
+		s.order.recover(false)
+	case missed && s.engine.doubtful() && !s.probing:
+		s.probing = true
+		probe = s.background()
 	}
 	due := s.engine.due() && !s.engine.retryAt.After(now)
 	s.timer.Reset(s.engine.wait(now))
@@ -261,16 +232,14 @@ func (s *pullSubscription) tick() {
 }
 
 // probe looks the consumer up after a long silence. It runs on the timer's
-// goroutine and ends with the subscription at the latest. Only a clear answer
-// has a consequence.
+// goroutine and ends with the subscription at the latest.
 func (s *pullSubscription) probe(ctx context.Context) {
-	err := s.consumer.exists(ctx)
+	gone := s.consumer.confirmGone(ctx)
 	s.mu.Lock()
-	s.cancelProbe()
-	s.cancelProbe = nil
+	s.probing = false
 	s.mu.Unlock()
-	if errors.Is(err, ErrConsumerNotFound) || errors.Is(err, ErrStreamNotFound) {
-		s.owner.fail(err)
+	if gone != nil {
+		s.owner.fail(gone)
 	}
 }
 
@@ -284,20 +253,21 @@ func (s *pullSubscription) pump() error {
 		}
 		now := time.Now()
 		id, req, ok := s.engine.refill(now)
+		subject := s.subject
 		s.mu.Unlock()
 		if !ok {
 			return nil
 		}
-		if err := s.send(id, &req); err != nil {
+		if err := s.send(subject, id, &req); err != nil {
 			return err
 		}
 	}
 }
 
 // send publishes a request whose credit has been taken.
-func (s *pullSubscription) send(id uint64, req *pullRequest) error {
+func (s *pullSubscription) send(subject string, id uint64, req *pullRequest) error {
 	body := req.appendBody(make([]byte, 0, 160))
-	err := s.conn.PublishRequest(s.subject, s.inbox+strconv.FormatUint(id, 10), body)
+	err := s.conn.PublishRequest(subject, s.inbox+strconv.FormatUint(id, 10), body)
 	if err == nil {
 		return nil
 	}
@@ -317,14 +287,21 @@ func (s *pullSubscription) send(id uint64, req *pullRequest) error {
 // the size of the message that carried it. Called with the lock held.
 func (s *pullSubscription) settle(id uint64, status pullStatus, size int) verdict {
 	now := time.Now()
+	if s.order != nil && !s.engine.knows(id) {
+		// About a consumer that has been replaced.
+		return verdict{}
+	}
 	s.engine.control(size)
-	verdict := s.engine.ended(id, status, now)
+	v := s.engine.ended(id, status, now)
 	if !errors.Is(status.err, nats.ErrNoResponders) {
 		// That nobody answers is not a sign of life.
 		s.active = true
 	}
+	if s.order != nil {
+		v = s.order.judge(v)
+	}
 	s.rearm(now)
-	return verdict
+	return v
 }
 
 // rearm makes sure that the timer runs when the engine needs it to. Called with
@@ -333,6 +310,20 @@ func (s *pullSubscription) rearm(now time.Time) {
 	if !s.ended && s.engine.retryAt.After(now) {
 		s.timer.Reset(s.engine.wait(now))
 	}
+}
+
+// beat records an idle heartbeat of the request with the given id. Called with
+// the lock held.
+func (s *pullSubscription) beat(id uint64) {
+	if s.order != nil {
+		if !s.engine.knows(id) {
+			// About a consumer that has been replaced.
+			return
+		}
+		s.order.fruitless = 0
+	}
+	s.active = true
+	s.engine.alive()
 }
 
 // pullID returns the number of the request whose reply subject is given, and 0
@@ -359,31 +350,6 @@ func (s *pullSubscription) pinned(m *nats.Msg) {
 	}
 }
 
-// quiesce ends requests and the timer, and reports whether they had not ended
-// before. Called with the lock held.
-func (s *pullSubscription) quiesce() bool {
-	if s.ended {
-		return false
-	}
-	s.ended = true
-	s.timer.Stop()
-	if s.cancelProbe != nil {
-		s.cancelProbe()
-	}
-	return true
-}
-
-// leave drops the interest in messages, at once or once all that has arrived
-// is delivered. Core fails to do so only when the connection is closed; the
-// subscription's goroutine then ends as well and calls the closed handler.
-func (s *pullSubscription) leave(drain bool) {
-	if drain {
-		_ = s.sub.Drain()
-		return
-	}
-	_ = s.sub.Unsubscribe()
-}
-
 // release gives back what the subscription holds of the consumer and the
 // connection once core has let go of it.
 func (s *pullSubscription) release() {
@@ -398,24 +364,18 @@ func (s *pullSubscription) release() {
 // the core subscription, whose queue is the buffer.
 type consumeContext struct {
 	pullSubscription
+	consumeRun
 	handler MessageHandler
-	errs    errQueue
 
-	// The following are guarded by pullSubscription.mu.
+	// The following are guarded by the mutex.
 
-	handling bool // a call of handler is running
-	stopped  bool // no further call of handler may start
-	finished uint64
-	lost     bool // the end of the connection was reported
-
-	done     chan struct{}
-	doneOnce sync.Once
+	handling bool   // a call of handler is running
+	finished uint64 // messages and statuses that deliver is done with
 }
 
 var (
 	_ ConsumeContext = (*consumeContext)(nil)
 	_ pullOwner      = (*consumeContext)(nil)
-	_ connListener   = (*consumeContext)(nil)
 )
 
 func (c *pullConsumer) Consume(handler MessageHandler, opts ...PullConsumeOpt) (ConsumeContext, error) {
@@ -429,16 +389,27 @@ func (c *pullConsumer) Consume(handler MessageHandler, opts ...PullConsumeOpt) (
 	if err := c.checkConsumable(o.group); err != nil {
 		return nil, err
 	}
-	cc := &consumeContext{handler: handler, done: make(chan struct{})}
-	cc.owner, cc.consumer = cc, c
-	if o.errHandler != nil {
-		cc.errs.handle = func(err error) { o.errHandler(cc, err) }
-	}
+	cc := newConsumeContext(c, handler, o)
 	if err := cc.start(o, cc.deliver, cc.subscriptionClosed); err != nil {
 		return nil, err
 	}
 	cc.wake()
 	return cc, nil
+}
+
+func newConsumeContext(c *pullConsumer, handler MessageHandler, o *consumeOpts) *consumeContext {
+	cc := &consumeContext{handler: handler}
+	cc.owner, cc.consumer = cc, c
+	cc.consumeRun = consumeRun{
+		core:     &cc.coreSubscription,
+		listener: &cc.pullSubscription,
+		onEnd:    cc.release,
+		done:     make(chan struct{}),
+	}
+	if o.errHandler != nil {
+		cc.errs.handle = func(err error) { o.errHandler(cc, err) }
+	}
+	return cc
 }
 
 // deliver runs on the subscription's goroutine for all that arrives.
@@ -449,7 +420,7 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 	}
 	size := m.Size()
 	c.mu.Lock()
-	if c.stopped {
+	if c.stopped || (c.order != nil && !c.order.admit(m)) {
 		c.finished++
 		c.mu.Unlock()
 		return
@@ -477,10 +448,23 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 }
 
 func (c *consumeContext) control(m *nats.Msg) {
+	id := c.pullID(m.Subject)
+	if isHeartbeat(m) {
+		c.mu.Lock()
+		c.finished++
+		c.engine.control(m.Size())
+		c.beat(id)
+		due := !c.ended && c.engine.due()
+		c.mu.Unlock()
+		if due {
+			c.wake()
+		}
+		return
+	}
 	status := parsePullStatus(m)
 	c.mu.Lock()
 	c.finished++
-	verdict := c.settle(c.pullID(m.Subject), status, m.Size())
+	verdict := c.settle(id, status, m.Size())
 	c.mu.Unlock()
 	if verdict.fatal != nil {
 		c.fail(verdict.fatal)
@@ -513,6 +497,13 @@ func (c *consumeContext) buffered() (msgs, bytes int, ok bool) {
 	return msgs, bytes, inCallback || msgs == 0
 }
 
+func (c *consumeContext) inHand() int {
+	if c.handling {
+		return 1
+	}
+	return 0
+}
+
 func (c *consumeContext) busy() bool { return c.handling }
 
 func (c *consumeContext) missed() { c.errs.report(ErrNoHeartbeat) }
@@ -521,57 +512,4 @@ func (c *consumeContext) wake() {
 	if err := c.pump(); err != nil {
 		c.errs.report(err)
 	}
-}
-
-func (c *consumeContext) Stop()                   { c.end(false, nil) }
-func (c *consumeContext) Drain()                  { c.end(true, nil) }
-func (c *consumeContext) Closed() <-chan struct{} { return c.done }
-func (c *consumeContext) fail(err error)          { c.end(false, err) }
-
-// end stops requests and then either stops or drains the subscription. Only the
-// first call has an effect. Its error, if any, is reported before Closed can
-// close.
-func (c *consumeContext) end(drain bool, err error) {
-	c.mu.Lock()
-	if !c.quiesce() {
-		c.mu.Unlock()
-		return
-	}
-	c.stopped = !drain
-	if err != nil {
-		c.errs.report(err)
-	}
-	c.mu.Unlock()
-	unwatchConn(c.conn, &c.pullSubscription)
-	c.leave(drain)
-}
-
-// closed implements [pullOwner]: the connection is closed for good.
-func (c *consumeContext) closed() {
-	unwatchConn(c.conn, &c.pullSubscription)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.lost || (c.ended && c.stopped) {
-		return
-	}
-	c.lost = true
-	c.quiesce()
-	c.stopped = true
-	c.errs.report(ErrConnectionClosed)
-}
-
-// subscriptionClosed is called by core on the subscription's goroutine after the
-// last callback: after Stop, when drained, and when the connection was closed
-// or drained.
-func (c *consumeContext) subscriptionClosed(string) {
-	c.mu.Lock()
-	foreign := c.quiesce()
-	c.mu.Unlock()
-	if foreign && c.conn.IsClosed() {
-		c.closed()
-	}
-	c.release()
-	c.errs.whenIdle(func() {
-		c.doneOnce.Do(func() { close(c.done) })
-	})
 }

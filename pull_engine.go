@@ -35,10 +35,6 @@ const (
 	// and if it is our server, the connection is about to break anyway.
 	shutdownRetryDelay = time.Second
 
-	// heartbeatChecks is how often per heartbeat interval the engine is to look
-	// whether one is overdue; the looks make a timer per message unnecessary.
-	heartbeatChecks = 4
-
 	// probeAfterMisses is how many heartbeats in a row must be missing before
 	// the consumer is looked up.
 	probeAfterMisses = 2
@@ -133,6 +129,8 @@ type pullEngine struct {
 	done                int // messages consumed, for stopAfter
 
 	connected bool
+	// paused: the consumer is being replaced.
+	paused bool
 
 	// After failures nothing is sent before retryAt. Anything that shows the
 	// consumer alive ends the series.
@@ -145,8 +143,8 @@ type pullEngine struct {
 	// reported once and not with each attempt.
 	unavailable bool
 
-	lastSeen time.Time // of a sign of life, for the heartbeat
-	misses   int       // heartbeats missed in a row
+	heartbeat heartbeatClock
+	misses    int // heartbeats missed in a row
 }
 
 // verdict is what follows from a status.
@@ -198,7 +196,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 		req.heartbeat = min(req.heartbeat, req.expires/2)
 	}
 	if !e.watching() {
-		e.lastSeen = now
+		e.heartbeat.lastSeen = now
 	}
 	e.nextID++
 	if len(e.pulls) >= maxTrackedPulls {
@@ -212,7 +210,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 
 // due reports whether the window has fallen below its threshold.
 func (e *pullEngine) due() bool {
-	if !e.connected || e.starved {
+	if !e.connected || e.paused || e.starved {
 		return false
 	}
 	if e.cfg.byteWindow {
@@ -295,9 +293,6 @@ func (e *pullEngine) drained() bool {
 // engine gave up before is unknown: what it says of credit is void then.
 func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict {
 	switch {
-	case status.err == nil: // idle heartbeat
-		e.alive()
-		return verdict{}
 	case status.malformed,
 		errors.Is(status.err, ErrConsumerDeleted),
 		errors.Is(status.err, ErrBadRequest),
@@ -471,12 +466,37 @@ func (e *pullEngine) reconnected(bufferedMsgs, bufferedBytes int, now time.Time)
 	e.connected = true
 	e.abandon(bufferedMsgs, bufferedBytes)
 	e.alive()
-	e.lastSeen = now
+	e.heartbeat.lastSeen = now
+}
+
+// pause gives up all requests and makes no more until restart.
+func (e *pullEngine) pause() {
+	e.paused = true
+	e.abandon(0, 0)
+}
+
+// restart begins anew with another consumer, while the user is still working on
+// inHand messages of the last one.
+func (e *pullEngine) restart(inHand int, now time.Time) {
+	e.paused = false
+	e.abandon(inHand, 0)
+	e.alive()
+	e.heartbeat.lastSeen = now
+}
+
+// knows reports whether the request with the given id is in flight.
+func (e *pullEngine) knows(id uint64) bool {
+	for i := range e.pulls {
+		if e.pulls[i].id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // watching reports whether a sign of life can be expected from the server.
 func (e *pullEngine) watching() bool {
-	return e.connected && (e.pendMsgs > 0 || e.failures > 0)
+	return e.connected && !e.paused && (e.pendMsgs > 0 || e.failures > 0)
 }
 
 // missedHeartbeat reports whether the server has been silent for twice the
@@ -484,14 +504,9 @@ func (e *pullEngine) watching() bool {
 // flight. active says that something arrived since the last call, or that the
 // silence is of our own making.
 func (e *pullEngine) missedHeartbeat(active bool, now time.Time) bool {
-	if active || !e.watching() {
-		e.lastSeen = now
+	if !e.heartbeat.overdue(active || !e.watching(), now) {
 		return false
 	}
-	if now.Sub(e.lastSeen) < 2*e.cfg.heartbeat {
-		return false
-	}
-	e.lastSeen = now
 	e.misses++
 	e.abandon(0, 0)
 	e.unavailable = false
@@ -502,7 +517,7 @@ func (e *pullEngine) missedHeartbeat(active bool, now time.Time) bool {
 // wait returns how long the owner may leave the engine alone: until the next
 // look at the heartbeat, or until a postponed request may be sent.
 func (e *pullEngine) wait(now time.Time) time.Duration {
-	wait := e.cfg.heartbeat / heartbeatChecks
+	wait := e.heartbeat.interval / heartbeatChecks
 	if e.due() && e.retryAt.After(now) {
 		wait = min(wait, e.retryAt.Sub(now))
 	}

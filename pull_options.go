@@ -198,7 +198,8 @@ func (l pullMaxMessagesWithBytesLimit) configureMessages(o *consumeOpts) error {
 	return o.setByteLimit(l.maxMessages, l.maxBytes)
 }
 
-func (d PullExpiry) configureConsume(o *consumeOpts) error  { return o.setExpires(time.Duration(d)) }
+func (d PullExpiry) configureConsume(o *consumeOpts) error { return o.setExpires(time.Duration(d)) }
+
 func (d PullExpiry) configureMessages(o *consumeOpts) error { return o.setExpires(time.Duration(d)) }
 
 func (d PullHeartbeat) configureConsume(o *consumeOpts) error {

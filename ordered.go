@@ -1,0 +1,527 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+const (
+	// orderedRequestTimeout bounds each request that creates or deletes a
+	// consumer of the server.
+	orderedRequestTimeout = 10 * time.Second
+
+	// Pauses between attempts to create a consumer; the first one is immediate.
+	orderedRetryMin = time.Second
+	orderedRetryMax = 10 * time.Second
+
+	// orderedFreeTries is how many consumers may come to nothing in a row before
+	// the next one has to wait.
+	orderedFreeTries = 3
+
+	// orderedSkip is the range of serial numbers left out at random after a gap.
+	orderedSkip = 1000
+)
+
+// orderedMode is what an ordered consumer is used for; the first use decides.
+type orderedMode uint8
+
+const (
+	orderedUnused orderedMode = iota
+	orderedConsuming
+	orderedFetching
+)
+
+// orderedConsumer implements [Consumer] on top of a series of consumers of the
+// server, each of which takes up where the last one ended. One of them exists at
+// any time, from the first, which is made with the ordered consumer, on.
+//
+// One consuming or one fetch runs at a time and has the cursor while it does.
+//
+// Lock order: pullSubscription.mu or fetchInbox.mu, orderedConsumer.mu.
+type orderedConsumer struct {
+	js     *jetStream
+	stream string
+	cfg    OrderedConsumerConfig
+	prefix string
+
+	// current is the handle of the consumer of the server that is in use.
+	current atomic.Pointer[pullConsumer]
+
+	mu sync.Mutex
+
+	mode   orderedMode
+	busy   bool
+	cursor orderedCursor
+	// fresh: the current consumer stands right behind the cursor and owes
+	// nothing, so it can be used as it is.
+	fresh bool
+	// recovering is closed when the consumer that is being made exists or was
+	// given up; nil when none is.
+	recovering chan struct{}
+}
+
+var _ Consumer = (*orderedConsumer)(nil)
+
+func (js *jetStream) OrderedConsumer(ctx context.Context, stream string, cfg OrderedConsumerConfig) (Consumer, error) {
+	if err := validateStreamName(stream); err != nil {
+		return nil, err
+	}
+	return js.newOrderedConsumer(ctx, stream, cfg)
+}
+
+func (s *stream) OrderedConsumer(ctx context.Context, cfg OrderedConsumerConfig) (Consumer, error) {
+	return s.js.newOrderedConsumer(ctx, s.name, cfg)
+}
+
+func (js *jetStream) newOrderedConsumer(ctx context.Context, stream string, cfg OrderedConsumerConfig) (*orderedConsumer, error) {
+	oc := &orderedConsumer{js: js, stream: stream, cfg: cloneOrderedConfig(cfg), prefix: cfg.NamePrefix, fresh: true}
+	if oc.prefix == "" {
+		oc.prefix = nuid.Next()
+	}
+	oc.cursor.renew(0)
+	info, err := js.putConsumer(ctx, stream, oc.cursor.config(&oc.cfg, oc.prefix), actionCreateOrUpdate)
+	if err != nil {
+		return nil, err
+	}
+	oc.cursor.drop(cfg.DeliverPolicy, info)
+	oc.current.Store(newPullConsumer(js, stream, info))
+	return oc, nil
+}
+
+// Info asks for the consumer of the server in use. While a new one is being
+// made, it waits for that as long as the context allows.
+func (oc *orderedConsumer) Info(ctx context.Context) (*ConsumerInfo, error) {
+	ctx, cancel, err := oc.js.withDefaultTimeout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	oc.mu.Lock()
+	recovering := oc.recovering
+	oc.mu.Unlock()
+	if recovering != nil {
+		select {
+		case <-recovering:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	current := oc.current.Load()
+	if current == nil {
+		return nil, ErrOrderedConsumerNotCreated
+	}
+	return current.Info(ctx)
+}
+
+func (oc *orderedConsumer) CachedInfo() *ConsumerInfo {
+	if current := oc.current.Load(); current != nil {
+		return current.CachedInfo()
+	}
+	return nil
+}
+
+// acquire claims the ordered consumer for one consuming or one fetch.
+func (oc *orderedConsumer) acquire(mode orderedMode) error {
+	oc.mu.Lock()
+	defer oc.mu.Unlock()
+	switch {
+	case oc.mode == orderedFetching && mode == orderedConsuming:
+		return ErrOrderConsumerUsedAsFetch
+	case oc.mode == orderedConsuming && mode == orderedFetching:
+		return ErrOrderConsumerUsedAsConsume
+	case oc.busy:
+		return ErrOrderedConsumerConcurrentRequests
+	}
+	oc.mode, oc.busy = mode, true
+	return nil
+}
+
+// yield ends a claim. cursor is where the next one starts, and fresh whether the
+// current consumer stands there.
+func (oc *orderedConsumer) yield(cursor orderedCursor, fresh bool) {
+	oc.mu.Lock()
+	oc.busy = false
+	oc.cursor, oc.fresh = cursor, fresh
+	oc.mu.Unlock()
+}
+
+// beginRecovery marks that a new consumer is being made.
+func (oc *orderedConsumer) beginRecovery() {
+	oc.mu.Lock()
+	oc.recovering = make(chan struct{})
+	oc.mu.Unlock()
+}
+
+// endRecovery releases those who wait for the new consumer.
+func (oc *orderedConsumer) endRecovery() {
+	oc.mu.Lock()
+	close(oc.recovering)
+	oc.recovering = nil
+	oc.mu.Unlock()
+}
+
+// discard deletes a consumer of the server in the background. If that fails, the
+// server does it after the inactivity threshold.
+func (oc *orderedConsumer) discard(name string) {
+	if !oc.js.conn.IsConnected() {
+		return
+	}
+	// Ends with the request.
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), orderedRequestTimeout)
+		defer cancel()
+		_ = oc.js.deleteConsumer(ctx, oc.stream, name)
+	}()
+}
+
+// attemptGate lets attempts to create a consumer through and limits each.
+type attemptGate interface {
+	// enter waits until an attempt makes sense and returns its context.
+	enter(ctx context.Context) (context.Context, context.CancelFunc, error)
+
+	// pause waits before the next attempt.
+	pause(ctx context.Context, d time.Duration) error
+
+	// aborted reports whether the last attempt was cut off and does not count.
+	aborted() bool
+}
+
+// recreate makes the next consumer of the server behind the cursor and moves the
+// cursor to it. The first attempt is immediate, the pauses between further ones
+// double. It ends when ctx does, when the attempts allowed are used up, or when
+// the stream turns out to be gone.
+func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, skip uint64, gate attemptGate) (*pullConsumer, error) {
+	var last error
+	pause := orderedRetryMin
+	for attempts := 0; ; {
+		attempt, cancel, err := gate.enter(ctx)
+		if err != nil {
+			return nil, firstError(last, err)
+		}
+		cursor.renew(skip)
+		skip = 0
+		info, err := oc.js.putConsumer(attempt, oc.stream, cursor.config(&oc.cfg, oc.prefix), actionCreateOrUpdate)
+		cancel()
+		if err == nil {
+			return newPullConsumer(oc.js, oc.stream, info), nil
+		}
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			// It may have been made nevertheless.
+			oc.discard(cursor.name(oc.prefix))
+		}
+		if ctx.Err() != nil {
+			return nil, firstError(last, ctx.Err())
+		}
+		if gate.aborted() {
+			continue
+		}
+		attempts++
+		gone := errors.Is(err, ErrStreamNotFound) && errors.Is(last, ErrStreamNotFound)
+		if gone || attempts == oc.cfg.MaxResetAttempts {
+			return nil, err
+		}
+		last = err
+		if err := gate.pause(ctx, pause); err != nil {
+			return nil, firstError(last, err)
+		}
+		pause = min(2*pause, orderedRetryMax)
+	}
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orderedRun keeps a running Consume or Messages of an ordered consumer in
+// order. It looks at each message before the user gets it, and replaces the
+// consumer of the server when one is missing, when the consumer has gone or may
+// have, and after each reconnect. The subscription stays the same throughout, so
+// messages come on one goroutine and the user's options keep their effect.
+//
+// While a new consumer is being made, nothing is requested, and what arrives is
+// of the old one and dropped.
+type orderedRun struct {
+	oc  *orderedConsumer
+	sub *pullSubscription
+
+	// The following are guarded by the mutex of sub.
+
+	cursor     orderedCursor
+	name       string // of the consumer of the server in use
+	recovering bool
+	fruitless  int                // replacements in a row without a sign of life
+	cutOff     bool               // the connection broke during an attempt
+	abort      context.CancelFunc // ends the attempt that is running
+
+	// up has a token when the connection has come up.
+	up chan struct{}
+}
+
+var _ attemptGate = (*orderedRun)(nil)
+
+// startOrdered makes a subscription an ordered one. It is called before the
+// subscription starts.
+func (oc *orderedConsumer) startOrdered(sub *pullSubscription) *orderedRun {
+	oc.mu.Lock()
+	defer oc.mu.Unlock()
+	run := &orderedRun{
+		oc:     oc,
+		sub:    sub,
+		cursor: oc.cursor,
+		name:   oc.current.Load().name,
+		up:     make(chan struct{}, 1),
+	}
+	sub.order = run
+	return run
+}
+
+// end gives the ordered consumer back.
+func (r *orderedRun) end() {
+	r.sub.mu.Lock()
+	cursor := r.cursor
+	r.sub.mu.Unlock()
+	r.oc.yield(cursor, false)
+}
+
+// admit reports whether a message is the next one for the user, and takes note
+// of it. Called with the lock held.
+func (r *orderedRun) admit(m *nats.Msg) bool {
+	reply, err := parseAckReply(m.Reply)
+	if err != nil || r.recovering || reply.token(ackConsumer) != r.name {
+		return false
+	}
+	seq := reply.consumerSequence()
+	if !r.cursor.accepts(seq) {
+		r.recover(true)
+		return false
+	}
+	r.cursor.advance(reply.streamSequence(), seq)
+	r.fruitless = 0
+	return true
+}
+
+// judge turns what follows from a status for consumers in general into what
+// follows for an ordered one. Called with the lock held.
+func (r *orderedRun) judge(v verdict) verdict {
+	switch {
+	case errors.Is(v.fatal, ErrConsumerDeleted):
+		r.recover(false)
+		return verdict{report: v.fatal}
+	case errors.Is(v.report, nats.ErrNoResponders):
+		r.recover(false)
+	}
+	return v
+}
+
+// disconnected ends an attempt in flight, whose answer is lost. Called with the
+// lock held.
+func (r *orderedRun) disconnected() {
+	if r.abort != nil {
+		r.cutOff = true
+		r.abort()
+	}
+}
+
+// reconnected replaces the consumer, or hastens that. Called with the lock held.
+func (r *orderedRun) reconnected() {
+	r.fruitless = 0
+	r.recover(false)
+	select {
+	case r.up <- struct{}{}:
+	default:
+	}
+}
+
+// recover starts to replace the consumer of the server, unless that is under way
+// or the subscription has ended. Called with the lock held.
+func (r *orderedRun) recover(gap bool) {
+	if r.recovering || r.sub.ended {
+		return
+	}
+	r.recovering = true
+	r.sub.engine.pause()
+	r.oc.beginRecovery()
+	select {
+	case <-r.up: // of an earlier time
+	default:
+	}
+	var skip uint64
+	if gap && r.oc.cfg.NamePrefix != "" {
+		// Maybe another client uses the same prefix and we have been sharing
+		// its consumer. Then we should not meet again.
+		skip = rand.Uint64N(orderedSkip)
+	}
+	var delay time.Duration
+	if r.fruitless >= orderedFreeTries {
+		delay = min(retryBackoffMin<<min(r.fruitless, 10), retryBackoffMax)
+	}
+	r.fruitless++
+	// Ends with the subscription at the latest.
+	go r.replace(r.sub.background(), delay, skip)
+}
+
+// replace makes a new consumer of the server and lets the subscription use it.
+func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint64) {
+	defer r.oc.endRecovery()
+	r.sub.mu.Lock()
+	old, cursor := r.name, r.cursor
+	r.sub.mu.Unlock()
+	if delay > 0 && r.pause(ctx, delay) != nil {
+		return
+	}
+	for {
+		r.oc.discard(old)
+		consumer, err := r.oc.recreate(ctx, &cursor, skip, r)
+		if err != nil {
+			if ctx.Err() == nil {
+				r.sub.owner.fail(err)
+			}
+			return
+		}
+		if r.adopt(consumer, cursor) {
+			// The first request goes out before the consumer can be seen.
+			r.sub.owner.wake()
+			r.oc.current.Store(consumer)
+			return
+		}
+		old = consumer.name
+		if ctx.Err() != nil {
+			r.oc.discard(old)
+			return
+		}
+	}
+}
+
+// adopt lets the subscription use a new consumer. It reports false when that is
+// of no use, because the subscription has ended or the connection broke.
+func (r *orderedRun) adopt(consumer *pullConsumer, cursor orderedCursor) bool {
+	r.sub.mu.Lock()
+	defer r.sub.mu.Unlock()
+	r.abort = nil
+	if r.sub.ended || r.cutOff {
+		return false
+	}
+	r.recovering = false
+	r.name, r.cursor = consumer.name, cursor
+	r.sub.subject = consumer.nextSubject()
+	r.sub.engine.restart(r.sub.owner.inHand(), time.Now())
+	return true
+}
+
+// enter implements [attemptGate]: attempts are made while connected.
+func (r *orderedRun) enter(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	for {
+		r.sub.mu.Lock()
+		if r.sub.engine.connected {
+			attempt, cancel := context.WithTimeout(ctx, orderedRequestTimeout)
+			r.abort, r.cutOff = cancel, false
+			r.sub.mu.Unlock()
+			return attempt, cancel, nil
+		}
+		r.sub.mu.Unlock()
+		select {
+		case <-r.up:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// pause implements [attemptGate]: a new connection is worth a try at once.
+func (r *orderedRun) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.up:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// aborted implements [attemptGate].
+func (r *orderedRun) aborted() bool {
+	r.sub.mu.Lock()
+	defer r.sub.mu.Unlock()
+	return r.cutOff
+}
+
+func (oc *orderedConsumer) Consume(handler MessageHandler, opts ...PullConsumeOpt) (ConsumeContext, error) {
+	if handler == nil {
+		return nil, ErrHandlerRequired
+	}
+	o, err := parseConsumeOpts(opts, true)
+	if err != nil {
+		return nil, err
+	}
+	current := oc.current.Load()
+	if err := current.checkConsumable(o.group); err != nil {
+		return nil, err
+	}
+	if err := oc.acquire(orderedConsuming); err != nil {
+		return nil, err
+	}
+	cc := newConsumeContext(current, handler, o)
+	run := oc.startOrdered(&cc.pullSubscription)
+	cc.onEnd = run.onEnd()
+	if err := cc.start(o, cc.deliver, cc.subscriptionClosed); err != nil {
+		run.end()
+		return nil, err
+	}
+	run.begin()
+	return cc, nil
+}
+
+func (oc *orderedConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error) {
+	o, err := parseMessagesOpts(opts, true)
+	if err != nil {
+		return nil, err
+	}
+	current := oc.current.Load()
+	if err := current.checkConsumable(o.group); err != nil {
+		return nil, err
+	}
+	if err := oc.acquire(orderedConsuming); err != nil {
+		return nil, err
+	}
+	it := newPullIterator(current, o)
+	run := oc.startOrdered(&it.pullSubscription)
+	it.onEnd = run.onEnd()
+	if err := it.start(o, it.deliver, it.subscriptionClosed); err != nil {
+		run.end()
+		return nil, err
+	}
+	run.begin()
+	return it, nil
+}
+
+// onEnd returns what is to be done once when core has let go of the
+// subscription.
+func (r *orderedRun) onEnd() func() { return sync.OnceFunc(r.end) }
+
+// begin sends the first request, or makes a new consumer first if the current
+// one does not stand where the cursor is.
+func (r *orderedRun) begin() {
+	r.oc.mu.Lock()
+	fresh := r.oc.fresh
+	r.oc.mu.Unlock()
+	if !fresh {
+		r.sub.mu.Lock()
+		r.recover(false)
+		r.sub.mu.Unlock()
+		return
+	}
+	r.sub.owner.wake()
+}

@@ -1,0 +1,231 @@
+package jetstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// heartbeatChecks is how often per heartbeat interval it is looked whether one
+// is overdue. The looks make a timer per message unnecessary.
+const heartbeatChecks = 4
+
+// heartbeatClock tells when a server that promised a sign of life per interval
+// has been silent for twice as long.
+type heartbeatClock struct {
+	interval time.Duration
+	lastSeen time.Time
+}
+
+// overdue reports whether a heartbeat is missing, and then starts over. active
+// says that there was a sign of life since the last look, or that the silence is
+// none of the server's.
+func (c *heartbeatClock) overdue(active bool, now time.Time) bool {
+	if active {
+		c.lastSeen = now
+		return false
+	}
+	if now.Sub(c.lastSeen) < 2*c.interval {
+		return false
+	}
+	c.lastSeen = now
+	return true
+}
+
+// coreSubscription is a core subscription with what consuming needs around it:
+// a timer, the state of the connection and a context for work in the
+// background. It owns no goroutine; core runs one for the subscription.
+type coreSubscription struct {
+	conn *nats.Conn
+	sub  *nats.Subscription
+
+	mu    sync.Mutex
+	timer *time.Timer
+	// active: something has arrived since the last look at the heartbeat.
+	active bool
+	// connSeen: a connection event has been acted on, which is newer than what
+	// was found when the subscription started.
+	connSeen bool
+	// ended: stopped, draining or closed; the timer does not run any more.
+	ended  bool
+	ctx    context.Context // of work in the background, see background
+	cancel context.CancelFunc
+}
+
+// open subscribes. deliver is called on one goroutine with all that arrives,
+// onClosed at least once after the last call, for whatever reason.
+func (s *coreSubscription) open(subject, queue string, deliver nats.MsgHandler, onClosed func(string)) error {
+	sub, err := s.conn.QueueSubscribe(subject, queue, deliver)
+	if err == nil {
+		// What can arrive is bounded by what was asked for; core dropping
+		// messages would only lose them until they are redelivered.
+		err = sub.SetPendingLimits(-1, -1)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.sub = sub
+	s.mu.Unlock()
+	sub.SetClosedHandler(onClosed)
+	if !sub.IsValid() {
+		// Closed in between, maybe before the handler was in place.
+		onClosed("")
+	}
+	return nil
+}
+
+// watch registers l for connection events and passes the current state of the
+// connection to init, with the lock held, unless an event came first.
+func (s *coreSubscription) watch(l connListener, init func(up bool)) {
+	up := watchConn(s.conn, l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.connSeen {
+		init(up)
+	}
+}
+
+// startTimer makes tick run after d, and then whenever the timer is reset.
+func (s *coreSubscription) startTimer(d time.Duration, tick func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.timer = time.AfterFunc(d, tick)
+	}
+}
+
+// background returns a context that ends with the subscription. Called with the
+// lock held.
+func (s *coreSubscription) background() context.Context {
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+		if s.ended {
+			s.cancel()
+		}
+	}
+	return s.ctx
+}
+
+// quiesce ends timer and background work, and reports whether they had not
+// ended before. Called with the lock held.
+func (s *coreSubscription) quiesce() bool {
+	if s.ended {
+		return false
+	}
+	s.ended = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	return true
+}
+
+// leave drops the interest in messages, at once or once all that has arrived is
+// delivered. Core fails to do so only when the connection is closed; the
+// subscription's goroutine then ends as well and calls the closed handler.
+func (s *coreSubscription) leave(drain bool) {
+	if drain {
+		_ = s.sub.Drain()
+		return
+	}
+	_ = s.sub.Unsubscribe()
+}
+
+// ConsumeContext controls a running Consume. Its methods may be called from
+// anywhere, the message handler and the error handler included, any number of
+// times.
+type ConsumeContext interface {
+	// Stop ends consuming: no handler call starts any more; one that is running
+	// completes. Messages that are buffered stay unacknowledged and are delivered
+	// again by the server after the consumer's AckWait.
+	Stop()
+
+	// Drain ends consuming once all messages that have arrived are handled.
+	Drain()
+
+	// Closed returns a channel that is closed when consuming has ended and the
+	// last call of the message handler has returned. Waiting for it inside a
+	// handler blocks for ever.
+	Closed() <-chan struct{}
+}
+
+// consumeRun implements [ConsumeContext] for pull and push consumers alike: it
+// takes a subscription whose messages go to a handler through its end.
+type consumeRun struct {
+	core     *coreSubscription
+	listener connListener // as registered for connection events
+	errs     errQueue
+	onEnd    func() // called when core has let go of the subscription
+
+	// The following are guarded by the mutex of core.
+
+	stopped bool // no further call of the handler may start
+	lost    bool // the end of the connection was reported
+
+	done     chan struct{}
+	doneOnce sync.Once
+}
+
+var _ ConsumeContext = (*consumeRun)(nil)
+
+func (r *consumeRun) Stop()                   { r.end(false, nil) }
+func (r *consumeRun) Drain()                  { r.end(true, nil) }
+func (r *consumeRun) Closed() <-chan struct{} { return r.done }
+
+// fail ends consuming because of err, which is reported unless it has ended
+// already.
+func (r *consumeRun) fail(err error) { r.end(false, err) }
+
+// end stops requests and then either stops or drains the subscription. Only the
+// first call has an effect. Its error, if any, is reported before Closed can
+// close.
+func (r *consumeRun) end(drain bool, err error) {
+	r.core.mu.Lock()
+	if !r.core.quiesce() {
+		r.core.mu.Unlock()
+		return
+	}
+	r.stopped = !drain
+	if err != nil {
+		r.errs.report(err)
+	}
+	r.core.mu.Unlock()
+	unwatchConn(r.core.conn, r.listener)
+	r.core.leave(drain)
+}
+
+// closed is called when the connection is closed for good.
+func (r *consumeRun) closed() {
+	unwatchConn(r.core.conn, r.listener)
+	r.core.mu.Lock()
+	defer r.core.mu.Unlock()
+	if r.lost || (r.core.ended && r.stopped) {
+		return
+	}
+	r.lost = true
+	r.core.quiesce()
+	r.stopped = true
+	r.errs.report(ErrConnectionClosed)
+}
+
+// subscriptionClosed is called by core on the subscription's goroutine after the
+// last callback: after Stop, when drained, and when the connection was closed
+// or drained. A connection that was drained is about to be closed, so its events
+// are still watched.
+func (r *consumeRun) subscriptionClosed(string) {
+	r.core.mu.Lock()
+	foreign := r.core.quiesce()
+	r.core.mu.Unlock()
+	if foreign && r.core.conn.IsClosed() {
+		r.closed()
+	}
+	r.onEnd()
+	r.errs.whenIdle(func() {
+		r.doneOnce.Do(func() { close(r.done) })
+	})
+}
