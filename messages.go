@@ -324,8 +324,12 @@ func (it *pullIterator) take() (msg *nats.Msg, again bool, err error) {
 		verdict := it.settle(item.pullID, *item.status, 0)
 		return nil, true, verdict.fatal
 	}
-	if it.order != nil && !it.order.admit(item.msg) {
-		return nil, true, nil
+	if it.order != nil {
+		// An empty reply is of no consumer.
+		reply, _ := parseAckReply(item.msg.Reply)
+		if !it.order.admit(&reply) {
+			return nil, true, nil
+		}
 	}
 	it.noBeat = false
 	it.active = true

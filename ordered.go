@@ -267,6 +267,9 @@ type orderedRun struct {
 
 	// up has a token when the connection has come up.
 	up chan struct{}
+
+	// restarted is told about each new consumer before it delivers; may be nil.
+	restarted func(info *ConsumerInfo)
 }
 
 var _ attemptGate = (*orderedRun)(nil)
@@ -297,9 +300,8 @@ func (r *orderedRun) end() {
 
 // admit reports whether a message is the next one for the user, and takes note
 // of it. Called with the lock held.
-func (r *orderedRun) admit(m *nats.Msg) bool {
-	reply, err := parseAckReply(m.Reply)
-	if err != nil || r.recovering || reply.token(ackConsumer) != r.name {
+func (r *orderedRun) admit(reply *ackReply) bool {
+	if r.recovering || reply.token(ackConsumer) != r.name {
 		return false
 	}
 	seq := reply.consumerSequence()
@@ -390,6 +392,9 @@ func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint
 			}
 			return
 		}
+		if r.restarted != nil {
+			r.restarted(consumer.CachedInfo())
+		}
 		if r.adopt(consumer, cursor) {
 			// The first request goes out before the consumer can be seen.
 			r.sub.owner.wake()
@@ -414,6 +419,7 @@ func (r *orderedRun) adopt(consumer *pullConsumer, cursor orderedCursor) bool {
 		return false
 	}
 	r.recovering = false
+	cursor.repeat = r.cursor.repeat
 	r.name, r.cursor = consumer.name, cursor
 	r.sub.subject = consumer.nextSubject()
 	r.sub.engine.restart(r.sub.owner.inHand(), time.Now())

@@ -30,6 +30,10 @@ type orderedCursor struct {
 	// is lost if that consumer goes before it has delivered anything.
 	anchor   uint64
 	anchored bool
+
+	// repeat makes each consumer start with the deliver policy, whatever has been
+	// handed out.
+	repeat bool
 }
 
 // accepts reports whether a message of the current consumer with the given
@@ -40,7 +44,7 @@ func (c *orderedCursor) accepts(consumerSeq uint64) bool {
 
 // advance moves the cursor behind a message.
 func (c *orderedCursor) advance(streamSeq, consumerSeq uint64) {
-	c.stream, c.consumer = streamSeq, consumerSeq
+	c.stream, c.consumer = max(c.stream, streamSeq), consumerSeq
 }
 
 // renew turns to the next consumer of the server. skip leaves out numbers.
@@ -84,9 +88,9 @@ func (c *orderedCursor) config(cfg *OrderedConsumerConfig, prefix string) *Consu
 		conf.FilterSubjects = cfg.FilterSubjects
 	}
 	switch {
-	case c.stream > 0:
+	case c.stream > 0 && !c.repeat:
 		conf.DeliverPolicy, conf.OptStartSeq = DeliverByStartSequencePolicy, c.stream+1
-	case c.anchored:
+	case c.anchored && !c.repeat:
 		conf.DeliverPolicy, conf.OptStartSeq = DeliverByStartSequencePolicy, c.anchor+1
 	case cfg.DeliverPolicy == DeliverByStartSequencePolicy:
 		conf.OptStartSeq = cfg.OptStartSeq

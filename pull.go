@@ -366,6 +366,7 @@ type consumeContext struct {
 	pullSubscription
 	consumeRun
 	handler MessageHandler
+	raw     func(m *nats.Msg, reply *ackReply) // in place of handler, for feeds
 
 	// The following are guarded by the mutex.
 
@@ -418,9 +419,14 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 		c.control(m)
 		return
 	}
+	var reply ackReply
+	if c.order != nil {
+		// An empty reply is of no consumer.
+		reply, _ = parseAckReply(m.Reply)
+	}
 	size := m.Size()
 	c.mu.Lock()
-	if c.stopped || (c.order != nil && !c.order.admit(m)) {
+	if c.stopped || (c.order != nil && !c.order.admit(&reply)) {
 		c.finished++
 		c.mu.Unlock()
 		return
@@ -429,7 +435,11 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 	c.pinned(m)
 	c.mu.Unlock()
 
-	c.handler(&jetStreamMsg{js: c.consumer.js, msg: m})
+	if c.raw != nil {
+		c.raw(m, &reply)
+	} else {
+		c.handler(&jetStreamMsg{js: c.consumer.js, msg: m})
+	}
 
 	c.mu.Lock()
 	c.handling = false

@@ -164,8 +164,9 @@ type consumeRun struct {
 
 	// The following are guarded by the mutex of core.
 
-	stopped bool // no further call of the handler may start
-	lost    bool // the end of the connection was reported
+	stopped bool  // no further call of the handler may start
+	lost    bool  // the end of the connection was reported
+	reason  error // why consuming ended, nil if that was wanted
 
 	done     chan struct{}
 	doneOnce sync.Once
@@ -181,6 +182,13 @@ func (r *consumeRun) Closed() <-chan struct{} { return r.done }
 // already.
 func (r *consumeRun) fail(err error) { r.end(false, err) }
 
+// cause returns why consuming ended, or nil if it was stopped or drained.
+func (r *consumeRun) cause() error {
+	r.core.mu.Lock()
+	defer r.core.mu.Unlock()
+	return r.reason
+}
+
 // end stops requests and then either stops or drains the subscription. Only the
 // first call has an effect. Its error, if any, is reported before Closed can
 // close.
@@ -190,7 +198,7 @@ func (r *consumeRun) end(drain bool, err error) {
 		r.core.mu.Unlock()
 		return
 	}
-	r.stopped = !drain
+	r.stopped, r.reason = !drain, err
 	if err != nil {
 		r.errs.report(err)
 	}
@@ -208,7 +216,9 @@ func (r *consumeRun) closed() {
 		return
 	}
 	r.lost = true
-	r.core.quiesce()
+	if r.core.quiesce() || r.reason == nil {
+		r.reason = ErrConnectionClosed
+	}
 	r.stopped = true
 	r.errs.report(ErrConnectionClosed)
 }

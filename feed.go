@@ -1,0 +1,138 @@
+package jetstream
+
+import (
+	"context"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+// feedConfig says what a feed delivers and to whom. The functions are called one
+// at a time and may block, as long as they end when the feed is stopped.
+type feedConfig struct {
+	// consumer is the configuration of the ordered consumer behind the feed.
+	consumer OrderedConsumerConfig
+
+	// repeat: until settle is called, a consumer that takes the place of a lost
+	// one starts with the deliver policy again and not behind the last message.
+	// Messages come again then; their stream sequence tells.
+	repeat bool
+
+	// maxBytes makes bytes the measure of what is requested or buffered; zero
+	// leaves the default number of messages.
+	maxBytes int
+
+	// deliver is called with each message, in order. The reply is that of the
+	// message, split.
+	deliver func(m *nats.Msg, reply *ackReply)
+
+	// restarted is called when another consumer has taken the place of a lost
+	// one, before it delivers anything, with the consumer's state at its
+	// creation. It may be nil.
+	restarted func(info *ConsumerInfo)
+
+	// ended is called once, after the last call of the others, with the reason:
+	// nil after stop, [ErrConnectionClosed], [ErrStreamNotFound] or what else the
+	// feed could not go on after.
+	ended func(err error)
+}
+
+// feed delivers the messages of a stream in strict order to functions of this
+// package. It is an ordered consumer with a Consume that is made for one purpose
+// and goes with it; key-value watchers and object reads are built on it.
+type feed struct {
+	oc  *orderedConsumer
+	run *orderedRun
+	cc  *consumeContext
+
+	// turn is held by whoever calls the functions of the configuration: the
+	// subscription's goroutine, or the one that replaces a consumer.
+	turn sync.Mutex
+
+	// gone is closed when the feed stops, to release a function that blocks.
+	gone <-chan struct{}
+}
+
+// openFeed makes the consumer on the server, within the limits of ctx, and
+// begins to deliver. The info is the state of the consumer at its creation: its
+// NumPending is how many messages are there to begin with. prepare is called
+// with it before anything is delivered.
+func (js *jetStream) openFeed(ctx context.Context, stream string, cfg feedConfig, prepare func(*feed, *ConsumerInfo)) (*feed, error) {
+	if cfg.consumer.NamePrefix == "" {
+		cfg.consumer.NamePrefix = nuid.Next()
+	}
+	oc, err := js.newOrderedConsumer(ctx, stream, cfg.consumer)
+	if err != nil {
+		return nil, err
+	}
+	f, err := oc.startFeed(cfg, prepare)
+	if err != nil {
+		oc.discard(oc.current.Load().name)
+		return nil, err
+	}
+	return f, nil
+}
+
+func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *ConsumerInfo)) (*feed, error) {
+	opts := &consumeOpts{ordered: true, maxBytes: cfg.maxBytes}
+	if err := opts.resolve(); err != nil {
+		return nil, err
+	}
+	if err := oc.acquire(orderedConsuming); err != nil {
+		return nil, err
+	}
+	f := &feed{oc: oc}
+	current := oc.current.Load()
+	cc := newConsumeContext(current, nil, opts)
+	cc.raw = func(m *nats.Msg, reply *ackReply) {
+		f.turn.Lock()
+		defer f.turn.Unlock()
+		cfg.deliver(m, reply)
+	}
+	run := oc.startOrdered(&cc.pullSubscription)
+	run.cursor.repeat = cfg.repeat
+	if cfg.restarted != nil {
+		run.restarted = func(info *ConsumerInfo) {
+			f.turn.Lock()
+			defer f.turn.Unlock()
+			cfg.restarted(info)
+		}
+	}
+	f.run, f.cc = run, cc
+	cc.onEnd = sync.OnceFunc(func() {
+		run.end()
+		oc.discard(oc.current.Load().name)
+		// A replacement under way may still be at it.
+		f.turn.Lock()
+		defer f.turn.Unlock()
+		cfg.ended(cc.cause())
+	})
+	cc.mu.Lock()
+	f.gone = cc.background().Done()
+	cc.mu.Unlock()
+	prepare(f, current.CachedInfo())
+	if err := cc.start(opts, cc.deliver, cc.subscriptionClosed); err != nil {
+		run.end()
+		return nil, err
+	}
+	run.begin()
+	return f, nil
+}
+
+// settle ends the repetition that feedConfig.repeat asks for.
+func (f *feed) settle() {
+	f.cc.mu.Lock()
+	f.run.cursor.repeat = false
+	f.cc.mu.Unlock()
+}
+
+// stop ends the feed without waiting for anything. It reports whether the feed
+// had not ended before.
+func (f *feed) stop() bool {
+	f.cc.mu.Lock()
+	ended := f.cc.ended
+	f.cc.mu.Unlock()
+	f.cc.Stop()
+	return !ended
+}
