@@ -158,15 +158,6 @@ var apiMissing = map[string][]string{
 		"WithScheduleTimeZone",
 		"WithStallWait",
 	},
-	"stream management": {
-		"WithDeletedDetails",
-		"WithGetMsgSubject",
-		"WithPurgeKeep",
-		"WithPurgeSequence",
-		"WithPurgeSubject",
-		"WithStreamListSubject",
-		"WithSubjectFilter",
-	},
 	"pull consumer": {
 		"ConsumeErrHandler",
 		"ConsumeErrHandlerFunc",

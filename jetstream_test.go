@@ -338,6 +338,18 @@ func TestAccountInfoOutlastsAMomentWithoutResponders(t *testing.T) {
 	mgEqual(t, "streams", info.Streams, 7)
 }
 
+func TestAccountInfoDoesNotRetryBeyondItsContext(t *testing.T) {
+	t.Parallel()
+	s := jstest.StartServer(t, func(o *server.Options) { o.JetStream = false })
+	js, err := jetstream.New(jstest.Connect(t, s), jetstream.WithClientTrace(nil))
+	mgOK(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = js.AccountInfo(ctx)
+	// What the server said counts, not that there was no time to ask again.
+	mgSame(t, err, jetstream.ErrJetStreamNotEnabled)
+}
+
 func TestAccountInfoAcceptsEmptyObject(t *testing.T) {
 	t.Parallel()
 	js, fake := mgFake(t)

@@ -504,6 +504,10 @@ func TestFeaturesTheServerDroppedAreReported(t *testing.T) {
 				}
 				for _, want := range test.want {
 					mgIs(t, err, want)
+					jsErr, ok := err.(jetstream.JetStreamError) //nolint:errorlint // Callers assert the type.
+					if !ok || jsErr.APIError() != nil {
+						t.Errorf("%T is no client-side JetStreamError", err)
+					}
 					mgEqual(t, "text", err.Error(), want.Error())
 				}
 			}
@@ -985,6 +989,30 @@ func TestDirectGetFallsBackForLastMessageThatIsMissing(t *testing.T) {
 	mgSame(t, err, jetstream.ErrMsgNotFound)
 	if st.CachedInfo().Config.AllowDirect {
 		t.Error("the cache still says direct access is on")
+	}
+}
+
+func TestDirectGetWithoutRespondersWhenLeaderIsSilent(t *testing.T) {
+	t.Parallel()
+	js, fake := mgFake(t, jetstream.WithDefaultTimeout(50*time.Millisecond))
+	fake.On("STREAM.INFO.S", jstest.Bytes([]byte(`{"config":{"allow_direct":true}}`)))
+	st, err := js.Stream(mgContext(t), "S")
+	mgOK(t, err)
+	before := st.CachedInfo()
+	fake.On("DIRECT.GET.S", jstest.Status(503, ""))
+	// The leader's silence says less than that nobody responds to direct gets.
+	_, err = st.GetMsg(context.Background(), 1)
+	mgSame(t, err, nats.ErrNoResponders)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	fake.On("STREAM.MSG.GET.S", func(*jstest.Call) { cancel() })
+	_, err = st.GetMsg(ctx, 1)
+	mgSame(t, err, context.Canceled)
+	fake.On("STREAM.MSG.GET.S", jstest.Error(404, 10059, "stream not found"))
+	_, err = st.GetMsg(mgContext(t), 1)
+	mgSame(t, err, nats.ErrNoResponders)
+	if st.CachedInfo() != before {
+		t.Error("the cache was replaced")
 	}
 }
 
