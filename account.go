@@ -45,37 +45,90 @@ func (js *jetStream) AccountInfo(ctx context.Context) (*AccountInfo, error) {
 	}
 }
 
+// AccountInfo is what [JetStream.AccountInfo] returns: limits and usage of an
+// account.
 type AccountInfo struct {
+	// Tier is the usage of the account as a whole, and its limits unless they
+	// depend on the number of replicas.
 	Tier
-	Domain string          `json:"domain"`
-	API    APIStats        `json:"api"`
-	Tiers  map[string]Tier `json:"tiers"`
+
+	// Domain is the JetStream domain of the server that responded, or empty.
+	Domain string `json:"domain"`
+
+	// API tells how the account uses the JetStream API.
+	API APIStats `json:"api"`
+
+	// Tiers holds usage and limits for each number of replicas, under names
+	// like R1 and R3. It is nil for accounts whose limits do not depend on it.
+	Tiers map[string]Tier `json:"tiers"`
 }
 
+// Tier is the usage of storage and assets together with their limits.
 type Tier struct {
-	Memory         uint64        `json:"memory"`
-	Store          uint64        `json:"storage"`
-	ReservedMemory uint64        `json:"reserved_memory"`
-	ReservedStore  uint64        `json:"reserved_storage"`
-	Streams        int           `json:"streams"`
-	Consumers      int           `json:"consumers"`
-	Limits         AccountLimits `json:"limits"`
+	// Memory is the number of bytes in use in memory.
+	Memory uint64 `json:"memory"`
+
+	// Store is the number of bytes in use on disk.
+	Store uint64 `json:"storage"`
+
+	// ReservedMemory is the number of bytes in memory that streams have claimed
+	// by their MaxBytes.
+	ReservedMemory uint64 `json:"reserved_memory"`
+
+	// ReservedStore is the number of bytes on disk that streams have claimed by
+	// their MaxBytes.
+	ReservedStore uint64 `json:"reserved_storage"`
+
+	// Streams is the number of streams.
+	Streams int `json:"streams"`
+
+	// Consumers is the number of consumers of all streams.
+	Consumers int `json:"consumers"`
+
+	// Limits is what all this may grow to.
+	Limits AccountLimits `json:"limits"`
 }
 
+// APIStats counts the requests of an account to the JetStream API.
 type APIStats struct {
-	Level    int    `json:"level"`
-	Total    uint64 `json:"total"`
-	Errors   uint64 `json:"errors"`
+	// Level is the version of the API that the server supports.
+	Level int `json:"level"`
+
+	// Total is the number of requests so far.
+	Total uint64 `json:"total"`
+
+	// Errors is the number of those that failed.
+	Errors uint64 `json:"errors"`
+
+	// Inflight is the number of requests being worked on.
 	Inflight uint64 `json:"inflight,omitempty"`
 }
 
+// AccountLimits are the limits of an account, or of one tier of it. -1 stands
+// for no limit.
 type AccountLimits struct {
-	MaxMemory            int64 `json:"max_memory"`
-	MaxStore             int64 `json:"max_storage"`
-	MaxStreams           int   `json:"max_streams"`
-	MaxConsumers         int   `json:"max_consumers"`
-	MaxAckPending        int   `json:"max_ack_pending"`
+	// MaxMemory is the number of bytes that may be in use in memory.
+	MaxMemory int64 `json:"max_memory"`
+
+	// MaxStore is the number of bytes that may be in use on disk.
+	MaxStore int64 `json:"max_storage"`
+
+	// MaxStreams is how many streams there may be.
+	MaxStreams int `json:"max_streams"`
+
+	// MaxConsumers is how many consumers there may be.
+	MaxConsumers int `json:"max_consumers"`
+
+	// MaxAckPending is the most that a consumer's config may have as its
+	// MaxAckPending.
+	MaxAckPending int `json:"max_ack_pending"`
+
+	// MemoryMaxStreamBytes is the most bytes one stream in memory may have.
 	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
-	StoreMaxStreamBytes  int64 `json:"storage_max_stream_bytes"`
-	MaxBytesRequired     bool  `json:"max_bytes_required"`
+
+	// StoreMaxStreamBytes is the most bytes one stream on disk may have.
+	StoreMaxStreamBytes int64 `json:"storage_max_stream_bytes"`
+
+	// MaxBytesRequired says that streams must have MaxBytes set.
+	MaxBytesRequired bool `json:"max_bytes_required"`
 }

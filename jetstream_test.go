@@ -343,7 +343,7 @@ func TestAccountInfoDoesNotRetryBeyondItsContext(t *testing.T) {
 	s := jstest.StartServer(t, func(o *server.Options) { o.JetStream = false })
 	js, err := jetstream.New(jstest.Connect(t, s), jetstream.WithClientTrace(nil))
 	mgOK(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Millisecond)
 	defer cancel()
 	_, err = js.AccountInfo(ctx)
 	// What the server said counts, not that there was no time to ask again.
@@ -383,7 +383,7 @@ func TestMissingPermissionIsNamedWhenRequestTimesOut(t *testing.T) {
 		authorization: { users: [ {user: user, password: x, permissions: { publish: {deny: "$JS.API.STREAM.DELETE.S"} } } ] }`)
 	errs := make(chan error, 1)
 	nc := jstest.Connect(t, s, nats.UserInfo("user", "x"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { errs <- err }))
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(200*time.Millisecond))
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Second))
 	mgOK(t, err)
 	_, err = js.CreateStream(mgContext(t), jetstream.StreamConfig{Name: "S"})
 	mgOK(t, err)
@@ -502,7 +502,8 @@ func TestEveryRequestEndsWithItsContextOrTheDefaultTimeout(t *testing.T) {
 			if sent := len(fake.Seen(">")) - before; sent != 0 {
 				t.Errorf("%d requests were sent for contexts that are no good", sent)
 			}
-			during, cancel := context.WithCancel(context.Background())
+			during, cancel := context.WithCancel(mgContext(t))
+			defer cancel()
 			fake.On(">", func(*jstest.Call) { cancel() })
 			mgSame(t, call(during), context.Canceled)
 			fake.On(">", jstest.Ignore)

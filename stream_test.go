@@ -626,7 +626,8 @@ func TestStreamInfoOptions(t *testing.T) {
 	mgOK(t, err)
 	mgEqual(t, "deleted", info.State.Deleted, []uint64{3, 4})
 	mgEqual(t, "cached deleted", st.CachedInfo().State.Deleted, []uint64{3, 4})
-	if info == st.CachedInfo() || st.CachedInfo() != st.CachedInfo() {
+	cached := st.CachedInfo()
+	if info == cached || cached != st.CachedInfo() {
 		t.Error("the result must differ from the cache, and the cache must not change by itself")
 	}
 
@@ -994,7 +995,7 @@ func TestDirectGetFallsBackForLastMessageThatIsMissing(t *testing.T) {
 
 func TestDirectGetWithoutRespondersWhenLeaderIsSilent(t *testing.T) {
 	t.Parallel()
-	js, fake := mgFake(t, jetstream.WithDefaultTimeout(50*time.Millisecond))
+	js, fake := mgFake(t, jetstream.WithDefaultTimeout(time.Second))
 	fake.On("STREAM.INFO.S", jstest.Bytes([]byte(`{"config":{"allow_direct":true}}`)))
 	st, err := js.Stream(mgContext(t), "S")
 	mgOK(t, err)
