@@ -45,88 +45,86 @@ func (js *jetStream) AccountInfo(ctx context.Context) (*AccountInfo, error) {
 	}
 }
 
-// AccountInfo is what [JetStream.AccountInfo] returns: limits and usage of an
-// account.
+// AccountInfo is what the account of a connection uses of JetStream, and what
+// it may use.
 type AccountInfo struct {
-	// Tier is the usage of the account as a whole, and its limits unless they
-	// depend on the number of replicas.
+	// Tier is the sum over all tiers. Its Limits are those of an account
+	// without tiers.
 	Tier
 
-	// Domain is the JetStream domain of the server that responded, or empty.
+	// Domain is the JetStream domain of the server, empty if it has none.
 	Domain string `json:"domain"`
 
-	// API tells how the account uses the JetStream API.
+	// API counts API requests of the account.
 	API APIStats `json:"api"`
 
-	// Tiers holds usage and limits for each number of replicas, under names
-	// like R1 and R3. It is nil for accounts whose limits do not depend on it.
+	// Tiers has the usage and limits by the name of the tier, such as R1 or R3
+	// for the number of replicas. It is nil for an account without tiers.
 	Tiers map[string]Tier `json:"tiers"`
 }
 
-// Tier is the usage of storage and assets together with their limits.
+// Tier is the use of JetStream under one set of limits.
 type Tier struct {
-	// Memory is the number of bytes in use in memory.
+	// Memory is the bytes stored in memory, all replicas counted.
 	Memory uint64 `json:"memory"`
 
-	// Store is the number of bytes in use on disk.
+	// Store is the bytes stored in files, all replicas counted.
 	Store uint64 `json:"storage"`
 
-	// ReservedMemory is the number of bytes in memory that streams have claimed
-	// by their MaxBytes.
+	// ReservedMemory is the bytes set aside in memory for streams with
+	// MaxBytes.
 	ReservedMemory uint64 `json:"reserved_memory"`
 
-	// ReservedStore is the number of bytes on disk that streams have claimed by
-	// their MaxBytes.
+	// ReservedStore is the bytes set aside in files for streams with MaxBytes.
 	ReservedStore uint64 `json:"reserved_storage"`
 
 	// Streams is the number of streams.
 	Streams int `json:"streams"`
 
-	// Consumers is the number of consumers of all streams.
+	// Consumers is the number of consumers.
 	Consumers int `json:"consumers"`
 
-	// Limits is what all this may grow to.
+	// Limits is what the account may use.
 	Limits AccountLimits `json:"limits"`
 }
 
-// APIStats counts the requests of an account to the JetStream API.
+// APIStats counts the API requests of an account.
 type APIStats struct {
-	// Level is the version of the API that the server supports.
+	// Level is the API level of the server, which rises with its features: 1
+	// for server 2.11, 2 for 2.12. It is 0 for older ones.
 	Level int `json:"level"`
 
-	// Total is the number of requests so far.
+	// Total is the number of requests.
 	Total uint64 `json:"total"`
 
-	// Errors is the number of those that failed.
+	// Errors is how many of them were answered with an error.
 	Errors uint64 `json:"errors"`
 
-	// Inflight is the number of requests being worked on.
+	// Inflight is how many are being worked on.
 	Inflight uint64 `json:"inflight,omitempty"`
 }
 
-// AccountLimits are the limits of an account, or of one tier of it. -1 stands
-// for no limit.
+// AccountLimits is what an account may use of JetStream. -1 means no limit.
 type AccountLimits struct {
-	// MaxMemory is the number of bytes that may be in use in memory.
+	// MaxMemory limits the bytes stored in memory.
 	MaxMemory int64 `json:"max_memory"`
 
-	// MaxStore is the number of bytes that may be in use on disk.
+	// MaxStore limits the bytes stored in files.
 	MaxStore int64 `json:"max_storage"`
 
-	// MaxStreams is how many streams there may be.
+	// MaxStreams limits the number of streams.
 	MaxStreams int `json:"max_streams"`
 
-	// MaxConsumers is how many consumers there may be.
+	// MaxConsumers limits the number of consumers of a stream.
 	MaxConsumers int `json:"max_consumers"`
 
-	// MaxAckPending is the most that a consumer's config may have as its
-	// MaxAckPending.
+	// MaxAckPending limits the MaxAckPending of a consumer.
 	MaxAckPending int `json:"max_ack_pending"`
 
-	// MemoryMaxStreamBytes is the most bytes one stream in memory may have.
+	// MemoryMaxStreamBytes limits the bytes of a stream in memory.
 	MemoryMaxStreamBytes int64 `json:"memory_max_stream_bytes"`
 
-	// StoreMaxStreamBytes is the most bytes one stream on disk may have.
+	// StoreMaxStreamBytes limits the bytes of a stream in files.
 	StoreMaxStreamBytes int64 `json:"storage_max_stream_bytes"`
 
 	// MaxBytesRequired says that streams must have MaxBytes set.

@@ -49,6 +49,8 @@ type connHub struct {
 	closed    bool
 	// reconnects is the connection's reconnect counter as of the last look.
 	reconnects uint64
+	// idle are the inboxes that wait for the next fetch, see [fetchInbox].
+	idle []*fetchInbox
 }
 
 // hubs holds the hub of every connection that has at least one listener.
@@ -84,6 +86,13 @@ func watchConn(nc *nats.Conn, l connListener) (up bool) {
 		l.connChanged(connClosed)
 	}
 	return up
+}
+
+// findHub returns the hub of a connection, or nil when nobody listens.
+func findHub(nc *nats.Conn) *connHub {
+	hubs.Lock()
+	defer hubs.Unlock()
+	return hubs.byConn[nc]
 }
 
 // unwatchConn ends the registration of l. An event that is being handed out

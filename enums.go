@@ -280,6 +280,7 @@ func (c *StoreCompression) UnmarshalJSON(b []byte) error {
 // changed later.
 type DeliverPolicy int
 
+// Policies that stand for themselves.
 const (
 	// DeliverAllPolicy starts at the first message in the stream. It is the
 	// default.
@@ -292,10 +293,13 @@ const (
 	// DeliverNewPolicy starts behind the last message, with what arrives after
 	// the consumer was made.
 	DeliverNewPolicy
+)
 
+// Policies that need another field of the configuration.
+const (
 	// DeliverByStartSequencePolicy starts at the stream sequence in
 	// OptStartSeq, which must be set.
-	DeliverByStartSequencePolicy
+	DeliverByStartSequencePolicy = DeliverNewPolicy + 1 + iota
 
 	// DeliverByStartTimePolicy starts at the first message stored at or after
 	// OptStartTime, which must be set.

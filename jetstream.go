@@ -119,6 +119,7 @@ func newJetStream(nc *nats.Conn, opts []JetStreamOpt) (*jetStream, error) {
 			return nil, err
 		}
 	}
+	js.async.js = js
 	return js, nil
 }
 

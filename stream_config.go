@@ -70,7 +70,7 @@ type StreamConfig struct {
 	NoAck bool `json:"no_ack,omitempty"`
 
 	// Duplicates is for how long the stream remembers the message IDs that
-	// [WithMsgID] sets, in order to recognise duplicates. Zero means 2 minutes,
+	// [WithMsgID] sets, in order to recognize duplicates. Zero means 2 minutes,
 	// or MaxAge when that is less. It cannot exceed MaxAge; 100 milliseconds
 	// are the least.
 	Duplicates time.Duration `json:"duplicate_window,omitempty"`

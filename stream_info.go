@@ -107,8 +107,8 @@ type StreamSourceInfo struct {
 	// Seq is the sequence, in the origin, of the last message copied.
 	Seq uint64 `json:"seq,omitempty"`
 
-	// Active is how long ago the origin was last heard of, and -1 (one
-	// nanosecond less than zero) when it never was.
+	// Active is how long ago the origin was last heard of, and -1 when it
+	// never was.
 	Active time.Duration `json:"active"`
 
 	// Error is why copying does not work, and nil when it does.
@@ -124,7 +124,7 @@ type StreamSourceInfo struct {
 // StreamAlternate is a stream that has the same messages as another: the stream
 // itself or one of its mirrors.
 type StreamAlternate struct {
-	// Name is the name of the stream.
+	// Name is the stream's name.
 	Name string `json:"name"`
 
 	// Domain is the domain it lives in.
@@ -136,7 +136,7 @@ type StreamAlternate struct {
 
 // ClusterInfo tells which servers of a cluster serve a stream or consumer.
 type ClusterInfo struct {
-	// Name is the name of the cluster.
+	// Name is the cluster's name.
 	Name string `json:"name,omitempty"`
 
 	// RaftGroup is the name of the group in which the servers agree. It is

@@ -3,6 +3,7 @@ package jstest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ const loopback = "127.0.0.1"
 // Direction is one of the two ways through a [Proxy].
 type Direction int
 
+// The two directions.
 const (
 	ToServer Direction = iota // from the client to the server
 	ToClient                  // from the server to the client
@@ -34,7 +36,7 @@ type Proxy struct {
 	ln    net.Listener
 	lines [2]*line
 
-	// ctx ends with the proxy and with it dialling and every goroutine.
+	// ctx ends with the proxy and with it dialing and every goroutine.
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -46,13 +48,23 @@ type Proxy struct {
 	accepted int
 }
 
-// StartProxy listens on a random loopback port and passes each connection on to
-// target, a "host:port". The proxy is closed when the test ends.
+// StartProxy is [NewProxy] for a test, at whose end the proxy is closed.
 func StartProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	ln, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	p, err := NewProxy(target)
 	if err != nil {
 		t.Fatalf("start proxy: %v", err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// NewProxy listens on a random loopback port and passes each connection on to
+// target, a "host:port". The caller closes the proxy.
+func NewProxy(target string) (*Proxy, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return nil, err
 	}
 	p := &Proxy{
 		ln:     ln,
@@ -63,8 +75,7 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	// Ends when Close closes the listener.
 	p.wg.Go(p.accept)
-	t.Cleanup(p.Close)
-	return p
+	return p, nil
 }
 
 // Addr returns the proxy's own address as "host:port".
@@ -151,7 +162,7 @@ func (p *Proxy) Bytes(d Direction) int64 { return p.lines[d].delivered.Load() }
 // the proxy have ended. Closing again does nothing.
 func (p *Proxy) Close() {
 	p.stop()
-	p.ln.Close()
+	hangUp(p.ln)
 	p.Cut()
 	p.wg.Wait()
 }
@@ -225,8 +236,8 @@ func (l *link) run(lines [2]*line) {
 			if l.ctx.Err() == nil {
 				// The source ended by itself and all it said is delivered, so
 				// the other side may see an ordinary end as well.
-				l.client.Close()
-				srv.Close()
+				hangUp(l.client)
+				hangUp(srv)
 			}
 			l.cut()
 		})
@@ -244,5 +255,9 @@ func reset(c net.Conn) {
 		// Fails only on a connection that is closed already.
 		_ = tcp.SetLinger(0)
 	}
-	c.Close()
+	hangUp(c)
 }
+
+// hangUp closes a connection or a listener. That fails when it is closed
+// already, or when the peer was faster.
+func hangUp(c io.Closer) { _ = c.Close() }

@@ -28,13 +28,13 @@ func echoServer(t *testing.T) string {
 			// Ends when the proxy closes its side, which happens before this
 			// server's own clean-up.
 			go func() {
-				defer c.Close()
+				defer hangUp(c)
 				_, _ = io.Copy(c, c)
 			}()
 		}
 	}()
 	t.Cleanup(func() {
-		ln.Close()
+		hangUp(ln)
 		<-done
 	})
 	return ln.Addr().String()
@@ -46,7 +46,7 @@ func dialProxy(t *testing.T, p *Proxy) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { hangUp(c) })
 	return c
 }
 
@@ -58,7 +58,7 @@ func wantRefused(t *testing.T, p *Proxy) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	defer hangUp(c)
 	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -220,6 +220,6 @@ func TestProxyLinkEndsWithTheClientInSpiteOfBlackHole(t *testing.T) {
 	c := dialProxy(t, p)
 	exchange(t, c, []byte("ping"))
 	p.BlackHole(ToClient, true)
-	c.Close()
+	hangUp(c)
 	WaitFor(t, 5*time.Second, "the link to go", func() bool { return p.Conns() == 0 })
 }

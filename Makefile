@@ -1,0 +1,80 @@
+# Tools are built into BIN in the versions named here, so that everybody, CI
+# included, formats and checks alike.
+BIN               ?= $(CURDIR)/bin
+GOFUMPT_VERSION   := v0.12.0
+GOLANGCI_VERSION  := v2.15.0
+GOFUMPT           := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
+GOLANGCI          := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+
+# Percent of the root package's statements its own tests must reach.
+COVER_MIN         ?= 85
+# How long each fuzz target runs.
+FUZZTIME          ?= 30s
+# Which workloads to compare, how often, and for how many operations relative to
+# their standard length.
+BENCH             ?= .
+ROUNDS            ?= 5
+SCALE             ?= 1
+
+.PHONY: check format fmt vet lint race test cover fuzz bench microbench tools clean
+
+## check: all that must pass before a commit
+check: format vet lint race
+
+## format: fail when a file is not formatted; fmt formats it
+format: $(GOFUMPT)
+	@unformatted=$$($(GOFUMPT) -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+
+fmt: $(GOFUMPT)
+	$(GOFUMPT) -l -w .
+
+vet:
+	go vet ./...
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+
+race:
+	go test -race -timeout 20m ./...
+
+test:
+	go test ./...
+
+## cover: test the root package and hold its coverage to COVER_MIN
+cover:
+	go test -coverprofile=cover.out .
+	@go tool cover -func=cover.out | awk -v min=$(COVER_MIN) \
+		'/^total:/ { sub("%", "", $$3); printf "coverage %s %%, at least %s %% wanted\n", $$3, min; exit !($$3 >= min) }'
+
+## fuzz: run each fuzz target for FUZZTIME
+fuzz:
+	@set -e; for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+## bench: compare with the reference, workload by workload
+bench:
+	go run ./internal/benchcmp -run '$(BENCH)' -rounds $(ROUNDS) -scale $(SCALE)
+
+## microbench: the same workloads as ordinary Go benchmarks
+microbench:
+	go test -run '^$$' -bench 'Compare/$(BENCH)' -benchtime 1s -count 3 .
+
+## tools: build the tools the other targets use
+tools: $(GOFUMPT) $(GOLANGCI)
+
+# A tool's file carries its version, so a new version here builds it anew.
+$(GOFUMPT):
+	GOBIN=$@.tmp go install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+	mv $@.tmp/gofumpt $@ && rmdir $@.tmp
+
+$(GOLANGCI):
+	GOBIN=$@.tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $@.tmp/golangci-lint $@ && rmdir $@.tmp
+
+clean:
+	rm -rf $(BIN) cover.out

@@ -1,0 +1,130 @@
+package jetstream
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ackSession is what an async publisher has at the connection: a subscription
+// for replies and a place among those who are told of changes. It lasts from the
+// first async publish to CleanupPublisher, across reconnects.
+type ackSession struct {
+	pub *asyncPublisher
+	sub *nats.Subscription
+
+	// prefix starts all reply subjects, and ends in a dot.
+	prefix string
+
+	// The rest is guarded by the publisher's mutex.
+
+	// closed tells that the connection is closed for good.
+	closed bool
+
+	// replies is the text of reply subjects for consecutive tokens, starting with
+	// repliesFrom: tokens are used in order, so that one allocation serves many.
+	replies     string
+	repliesFrom ackToken
+}
+
+// repliesAtOnce is how many reply subjects are made at a time.
+const repliesAtOnce = 16
+
+// open makes a session, or waits until another caller has tried. The lock of the
+// publisher is held before and after, but not while core subscribes, which can
+// take as long as a reconnect. The caller looks again whether there is a session:
+// the attempt may have been another's and failed, or have been cleaned up.
+func (p *asyncPublisher) open() error {
+	if opening := p.opening; opening != nil {
+		p.mu.Unlock()
+		<-opening
+		p.mu.Lock()
+		return nil
+	}
+	opening := make(chan struct{})
+	p.opening = opening
+	cleanups := p.cleanups
+	p.mu.Unlock()
+	s, err := startAckSession(p)
+	p.mu.Lock()
+	p.opening = nil
+	close(opening)
+	if err != nil {
+		return fmt.Errorf("nats: error creating async reply handler: %w", err)
+	}
+	if p.cleanups != cleanups {
+		p.mu.Unlock()
+		s.end()
+		p.mu.Lock()
+		return nil
+	}
+	if p.pending.last == 0 {
+		p.pending.last = randomAckToken()
+	}
+	p.session = s
+	return nil
+}
+
+func randomAckToken() ackToken {
+	return ackToken(rand.Uint64N(uint64(ackTokenCount)))
+}
+
+// startAckSession subscribes to replies and to changes of the connection. The
+// prefix is below the connection's inbox prefix, the only one that permissions
+// and imports of other accounts can be relied on to cover.
+func startAckSession(p *asyncPublisher) (*ackSession, error) {
+	nc := p.js.conn
+	prefix := nats.InboxPrefix
+	if custom := nc.Opts.InboxPrefix; custom != "" {
+		prefix = custom + "."
+	}
+	prefix += string(randomAckToken().appendTo(nil)) + "."
+
+	sub, err := nc.Subscribe(prefix+"*", p.handleReply)
+	if err != nil {
+		return nil, err
+	}
+	// What limits the replies in flight is the number of pending messages.
+	if sub.SetPendingLimits(-1, -1) != nil {
+		// The only way a subscription can have gone by now.
+		return nil, nats.ErrConnectionClosed
+	}
+	s := &ackSession{pub: p, sub: sub, prefix: prefix}
+	watchConn(nc, s)
+	return s, nil
+}
+
+// end gives up the subscription. Failing to is due to a closed connection, which
+// has no subscriptions any more.
+func (s *ackSession) end() {
+	_ = s.sub.Unsubscribe()
+	unwatchConn(s.pub.js.conn, s)
+}
+
+func (s *ackSession) connChanged(ev connEvent) { s.pub.connChanged(s, ev) }
+
+// reply returns the reply subject for a token.
+func (s *ackSession) reply(t ackToken) string {
+	size := len(s.prefix) + ackTokenLen
+	if s.replies == "" || t < s.repliesFrom || t >= s.repliesFrom+repliesAtOnce {
+		s.replies, s.repliesFrom = makeReplies(s.prefix, t), t
+	}
+	i := int(t-s.repliesFrom) * size
+	return s.replies[i : i+size]
+}
+
+// makeReplies returns the reply subjects for repliesAtOnce tokens from t on, one
+// after the other.
+func makeReplies(prefix string, t ackToken) string {
+	var text strings.Builder
+	var token [ackTokenLen]byte
+	text.Grow(repliesAtOnce * (len(prefix) + ackTokenLen))
+	for range repliesAtOnce {
+		text.WriteString(prefix)
+		text.Write(t.appendTo(token[:0]))
+		t = t.next()
+	}
+	return text.String()
+}

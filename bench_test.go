@@ -1,0 +1,43 @@
+package jetstream_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"example.com/jetstream/internal/jstest"
+	"example.com/jetstream/internal/workload"
+)
+
+// BenchmarkCompare runs each workload on this package and on the reference, one
+// message an operation. The server runs in the same process, so times and
+// allocations include its own; internal/benchcmp measures the client alone.
+func BenchmarkCompare(b *testing.B) {
+	for _, w := range workload.All() {
+		b.Run(w.Name, func(b *testing.B) { compareImpls(b, w) })
+	}
+}
+
+func compareImpls(b *testing.B, w workload.Workload) {
+	s := jstest.StartServer(b)
+	for _, impl := range []workload.Impl{workload.Ours(), workload.Ref()} {
+		b.Run("impl="+impl.Name, func(b *testing.B) {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+			defer cancel()
+			run, err := w.Prepare(ctx, jstest.Connect(b, s), impl, b.N)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			err = run.Do(ctx)
+			b.StopTimer()
+			if err != nil {
+				b.Error(err)
+			}
+			if err := run.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,193 @@
+// Package examples holds a test that runs all examples. Each of them is a
+// program in a directory of its own.
+package examples
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/jetstream/internal/jstest"
+)
+
+// wanted lists what each example must print, in this order.
+var wanted = map[string][]string{
+	"quickstart": {
+		`Created stream orders-\w+`,
+		`Published 100 messages`,
+		`Fetch: +received and acknowledged 10`,
+		`Messages: +received and acknowledged 10`,
+		`Consume: +received and acknowledged 80`,
+		`Consumer shipping: 100 delivered, 100 acknowledged, 0 awaiting acknowledgement, 0 left`,
+	},
+	"js-fetch": {
+		`Published 20 messages`,
+		`Fetch\(5\): 5 messages`,
+		`FetchBytes\(1024\): [1-9]\d* messages`,
+		`FetchNoWait\(100\): \d+ messages`,
+		`Fetch\(5\) when nothing is left: 0 messages`,
+	},
+	"js-next": {
+		`Received "message 1", stream sequence 1, 4 more to come`,
+		`Received "message 5", stream sequence 5, 0 more to come`,
+		`that is the end`,
+	},
+	"js-messages": {
+		`Received "message 1"\n`,
+		`Received "message 20"\n`,
+		`Iterator closed after 20 messages`,
+	},
+	"js-consume": {
+		`Received "message 1"\n  ... not now, again in 200 ms`,
+		`All 20 messages are handled`,
+	},
+	"js-parallel-consume": {
+		`Worker 1 handled [1-9]\d* messages`,
+		`Worker 4 handled [1-9]\d* messages`,
+		`Together they handled 100 and the queue is empty`,
+	},
+	"js-publish-async": {
+		`The last message has sequence 1000 in stream async-\w+`,
+		`All 1000 messages were acknowledged`,
+		`The stream holds 1000 messages`,
+	},
+	"js-streams": {
+		`Created life-\w+`,
+		`Holds 8 messages of at most 1000`,
+		`Number 2 is "message 2"`,
+		`The last one on life-\w+\.b is number 8`,
+		`Deleted number 2`,
+		`Holds 3 messages after life-\w+\.a was purged`,
+		`Listed life-\w+`,
+		`Deleted, and not found any more`,
+	},
+	"js-consumers": {
+		`Created reports, 5 messages waiting`,
+		`Updated reports, 8 messages waiting`,
+		`A passing consumer got the last message, "message 3"`,
+		`Paused: true`,
+		`Paused after resuming: false`,
+		`The stream has 2 consumers`,
+		`Deleted reports`,
+	},
+}
+
+// buildExamples builds all examples into a directory of the test.
+func buildExamples(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	cmd := exec.Command("go", "build", "-o", bin, "./...")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return bin
+}
+
+// runExample runs a built example and checks that it succeeds and prints what it
+// should, and nothing to stderr.
+func runExample(t *testing.T, path, natsURL string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path)
+	// The store of an example's own server must be gone when it ends.
+	tmp := t.TempDir()
+	cmd.Env = append(os.Environ(), "NATS_URL="+natsURL, "TMPDIR="+tmp)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, &stdout, &stderr)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("it complained:\n%s", &stderr)
+	}
+	lines := strings.Join(wanted[filepath.Base(path)], `(?s:.*?)`)
+	if !regexp.MustCompile(lines).Match(stdout.Bytes()) {
+		t.Errorf("it printed\n%s\nwant, in this order:\n%s", &stdout, strings.Join(wanted[filepath.Base(path)], "\n"))
+	}
+	left, err := os.ReadDir(tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) > 0 {
+		t.Errorf("it left %s behind", left[0].Name())
+	}
+}
+
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	bin := buildExamples(t)
+
+	t.Run("each with its own server", func(t *testing.T) {
+		built, err := os.ReadDir(bin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(built) != len(wanted) {
+			t.Errorf("%d examples built, %d known to this test", len(built), len(wanted))
+		}
+		for name := range wanted {
+			t.Run(name, func(t *testing.T) { runExample(t, filepath.Join(bin, name), "") })
+		}
+	})
+
+	t.Run("repeatedly with one server", func(t *testing.T) {
+		s := jstest.StartServer(t)
+		for name := range wanted {
+			t.Run(name, func(t *testing.T) {
+				for range 2 {
+					runExample(t, filepath.Join(bin, name), s.ClientURL())
+				}
+			})
+		}
+		info, err := s.Jsz(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Streams > 0 {
+			t.Errorf("the examples left %d streams behind", info.Streams)
+		}
+	})
+
+	t.Run("interrupted", func(t *testing.T) {
+		interruptExample(t, filepath.Join(bin, "js-messages"), `Received "message 3"`)
+	})
+}
+
+// interruptExample presses Ctrl-C as soon as an example prints a certain text,
+// and checks that it ends at once and cleanly.
+func interruptExample(t *testing.T, path, at string) {
+	t.Helper()
+	cmd := exec.Command(path)
+	cmd.Env = append(os.Environ(), "NATS_URL=")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		printed.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), at) {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if !strings.Contains(printed.String(), "Interrupted.") || strings.Contains(printed.String(), "Iterator closed") {
+		t.Errorf("it printed\n%s", &printed)
+	}
+}

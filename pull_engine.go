@@ -1,0 +1,514 @@
+package jetstream
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// pullByteBudget is the max_bytes of requests that are limited by messages
+	// alone. Without it, 500 large messages could fill the connection's buffer
+	// on the server (64 MiB by default), which then cuts the client off.
+	pullByteBudget = 32 << 20
+
+	// maxClampedPulls bounds how many requests are in flight at once when the
+	// consumer allows only small ones. Otherwise the window decides.
+	maxClampedPulls = 8
+
+	// maxTrackedPulls bounds the list of requests in flight, for servers that
+	// do not report the end of each.
+	maxTrackedPulls = 64
+
+	retryBackoffMin = 50 * time.Millisecond
+	retryBackoffMax = 5 * time.Second
+
+	// oversizeBackoffMin is the first pause after a message that does not fit.
+	oversizeBackoffMin = 100 * time.Millisecond
+
+	// shutdownRetryDelay is the pause after a server said that it shuts down
+	// while the connection still stands: the consumer needs a new home first,
+	// and if it is our server, the connection is about to break anyway.
+	shutdownRetryDelay = time.Second
+
+	// heartbeatChecks is how often per heartbeat interval the engine is to look
+	// whether one is overdue; the looks make a timer per message unnecessary.
+	heartbeatChecks = 4
+
+	// probeAfterMisses is how many heartbeats in a row must be missing before
+	// the consumer is looked up.
+	probeAfterMisses = 2
+)
+
+// pullConfig is what a pull engine works with. It does not change, except that
+// limits are lowered when the server names a lower one.
+type pullConfig struct {
+	maxMessages       int
+	thresholdMessages int
+
+	// byteWindow makes bytes, not messages, the measure of the window.
+	byteWindow     bool
+	maxBytes       int  // the window, or what one request may be answered with
+	ownBudget      bool // maxBytes is not the user's and may be raised
+	thresholdBytes int
+
+	stopAfter     int
+	expires       time.Duration
+	heartbeat     time.Duration
+	minPending    int64
+	minAckPending int64
+	group         string
+	priority      uint8
+
+	// What the consumer allows in one request; zero means no limit.
+	limitBatch   int
+	limitBytes   int
+	limitExpires time.Duration
+}
+
+// newPullConfig derives the engine's configuration from the options and from
+// what is known of the consumer and the connection.
+func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pullConfig {
+	cfg := pullConfig{
+		maxMessages:       opts.maxMessages,
+		thresholdMessages: opts.thresholdMessages,
+		byteWindow:        opts.maxBytes > 0 && !opts.byteLimit,
+		maxBytes:          opts.maxBytes,
+		thresholdBytes:    opts.thresholdBytes,
+		stopAfter:         opts.stopAfter,
+		expires:           opts.expires,
+		heartbeat:         opts.heartbeat,
+		minPending:        opts.minPending,
+		minAckPending:     opts.minAckPending,
+		group:             opts.group,
+		priority:          opts.priority,
+	}
+	if cfg.maxBytes == 0 {
+		cfg.maxBytes = max(pullByteBudget, int(2*maxPayload))
+		cfg.ownBudget = true
+	}
+	if info != nil {
+		cfg.limitBatch = info.Config.MaxRequestBatch
+		cfg.limitBytes = info.Config.MaxRequestMaxBytes
+		cfg.limitExpires = info.Config.MaxRequestExpires
+	}
+	return cfg
+}
+
+// livePull is a request the server may still be answering.
+type livePull struct {
+	id uint64
+
+	batch    int // messages asked for
+	maxBytes int
+	left     int // messages of it that have not come yet, see pullEngine.arrived
+	leftover int // bytes likewise
+}
+
+// pullEngine decides what a continuous subscription (Consume, Messages) asks
+// the server for and when. It is plain data: no locks, no clock, no connection.
+// Its owner reports what happens (a message was consumed, a request ended, a
+// heartbeat is overdue, the connection changed) and asks what to send.
+//
+// It counts credit. A request adds to the credit what it asks for; a message
+// that was consumed takes one off; a request that ends early gives back what it
+// had left, by the server's own account. Since what is buffered locally was
+// asked for and not consumed, it is part of the credit, and the window limits
+// both together. Invariant: pendMsgs is never below the number of messages that
+// can still arrive plus those buffered, except for messages of requests that
+// the engine gave up for lost.
+type pullEngine struct {
+	cfg   pullConfig
+	pinID string
+
+	pulls  []livePull // oldest first
+	nextID uint64
+
+	pendMsgs, pendBytes int // credit
+	backlog             int // of it, what had arrived before requests were given up
+	done                int // messages consumed, for stopAfter
+
+	connected bool
+
+	// After failures nothing is sent before retryAt. Anything that shows the
+	// consumer alive ends the series.
+	failures int
+	retryAt  time.Time
+	// starved is set when a request was too small for the next message because
+	// the window is partly used: more is asked for only once that has changed.
+	starved bool
+	// unavailable is set while nobody answers for the consumer, so that this is
+	// reported once and not with each attempt.
+	unavailable bool
+
+	lastSeen time.Time // of a sign of life, for the heartbeat
+	misses   int       // heartbeats missed in a row
+}
+
+// verdict is what follows from a status.
+type verdict struct {
+	report error // to the error handler; consuming goes on
+	fatal  error // consuming ends
+}
+
+// refill returns the next request to send, if one is due, and takes its credit.
+// The caller must send it or call unsent.
+func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool) {
+	if !e.due() || now.Before(e.retryAt) {
+		return 0, pullRequest{}, false
+	}
+	batch := e.cfg.maxMessages
+	if !e.cfg.byteWindow {
+		batch -= e.pendMsgs
+	}
+	if e.cfg.stopAfter > 0 {
+		batch = min(batch, e.cfg.stopAfter-e.done-e.pendMsgs)
+	}
+	maxBytes := e.cfg.maxBytes
+	if e.cfg.byteWindow {
+		maxBytes -= e.pendBytes
+	}
+	clamped := false
+	if e.cfg.limitBatch > 0 && batch > e.cfg.limitBatch {
+		batch, clamped = e.cfg.limitBatch, true
+	}
+	if e.cfg.limitBytes > 0 && maxBytes > e.cfg.limitBytes {
+		maxBytes, clamped = e.cfg.limitBytes, e.cfg.byteWindow || clamped
+	}
+	if batch <= 0 || maxBytes <= 0 || (clamped && e.unfilled() >= maxClampedPulls) {
+		return 0, pullRequest{}, false
+	}
+	req = pullRequest{
+		batch:         batch,
+		maxBytes:      maxBytes,
+		expires:       e.cfg.expires,
+		heartbeat:     e.cfg.heartbeat,
+		minPending:    e.cfg.minPending,
+		minAckPending: e.cfg.minAckPending,
+		pinID:         e.pinID,
+		group:         e.cfg.group,
+		priority:      e.cfg.priority,
+	}
+	if e.cfg.limitExpires > 0 {
+		req.expires = min(req.expires, e.cfg.limitExpires)
+		req.heartbeat = min(req.heartbeat, req.expires/2)
+	}
+	if !e.watching() {
+		e.lastSeen = now
+	}
+	e.nextID++
+	if len(e.pulls) >= maxTrackedPulls {
+		e.pulls = append(e.pulls[:0], e.pulls[1:]...)
+	}
+	e.pulls = append(e.pulls, livePull{id: e.nextID, batch: batch, maxBytes: maxBytes, left: batch, leftover: maxBytes})
+	e.pendMsgs += batch
+	e.pendBytes += maxBytes
+	return e.nextID, req, true
+}
+
+// due reports whether the window has fallen below its threshold.
+func (e *pullEngine) due() bool {
+	if !e.connected || e.starved {
+		return false
+	}
+	if e.cfg.byteWindow {
+		return e.pendBytes < e.cfg.thresholdBytes
+	}
+	return e.pendMsgs < e.cfg.thresholdMessages
+}
+
+// unfilled counts the requests in flight that still expect messages.
+func (e *pullEngine) unfilled() int {
+	n := 0
+	for i := range e.pulls {
+		if e.pulls[i].left > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// unsent takes back a request that could not be sent.
+func (e *pullEngine) unsent(id uint64, now time.Time) {
+	if pull, ok := e.forget(id); ok {
+		e.release(pull.left, pull.leftover)
+	}
+	e.backOff(now, retryBackoffMin, retryBackoffMax)
+}
+
+// consumed records that the user is done with a message of the given size.
+func (e *pullEngine) consumed(size int) {
+	e.done++
+	e.alive()
+	e.starved = false
+	e.pendMsgs = max(e.pendMsgs-1, 0)
+	if e.backlog > 0 {
+		e.backlog--
+		e.releaseBytes(size)
+		return
+	}
+	e.attribute(size)
+}
+
+// control records that a status came out of the buffer. If it was there when
+// requests were given up, it was taken for a message then.
+func (e *pullEngine) control(size int) {
+	if e.backlog > 0 {
+		e.backlog--
+		e.release(1, size)
+	}
+}
+
+// attribute books a message on the oldest request that still expects one. Which
+// request it really belongs to is not known when there are several, but what
+// the books are for is right in the usual case of one: to know what a request
+// without a final word had left, and to notice that a message has used up the
+// bytes of its request exactly, which ends the request without a word.
+func (e *pullEngine) attribute(size int) {
+	for i := range e.pulls {
+		pull := &e.pulls[i]
+		if pull.left == 0 {
+			continue
+		}
+		pull.left--
+		pull.leftover -= size
+		e.releaseBytes(size)
+		if pull.leftover == 0 {
+			e.release(pull.left, 0)
+			e.forget(pull.id)
+		}
+		return
+	}
+	e.releaseBytes(size)
+}
+
+// drained reports whether the number of messages asked for has been consumed.
+func (e *pullEngine) drained() bool {
+	return e.cfg.stopAfter > 0 && e.done >= e.cfg.stopAfter
+}
+
+// ended records the end of the request with the given id. A request that the
+// engine gave up before is unknown: what it says of credit is void then.
+func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict {
+	switch {
+	case status.err == nil: // idle heartbeat
+		e.alive()
+		return verdict{}
+	case status.malformed,
+		errors.Is(status.err, ErrConsumerDeleted),
+		errors.Is(status.err, ErrBadRequest),
+		errors.Is(status.err, ErrNotPullConsumer):
+		return verdict{fatal: status.err}
+	}
+	pull, known := e.forget(id)
+	if !known {
+		return verdict{}
+	}
+	untouched := pull.left == pull.batch
+	if status.pendingMsgs != notCounted {
+		untouched = status.pendingMsgs >= pull.batch
+		// The difference to the books belongs to other requests in flight.
+		e.release(status.pendingMsgs, max(status.pendingBytes, 0))
+	} else {
+		e.release(pull.left, max(pull.leftover, 0))
+	}
+	e.starved = false
+
+	switch {
+	case errors.Is(status.err, nats.ErrTimeout), errors.Is(status.err, ErrBatchCompleted):
+		e.alive()
+		return verdict{}
+	case errors.Is(status.err, ErrMaxBytesExceeded):
+		return e.oversized(pull, untouched, now)
+	case errors.Is(status.err, ErrPinIDMismatch):
+		e.pinID = ""
+		e.retry(now)
+	case errors.Is(status.err, ErrConsumerLeadershipChanged):
+		e.retry(now)
+	case errors.Is(status.err, ErrServerShutdown):
+		e.failures++
+		e.retryAt = now.Add(shutdownRetryDelay + jitter(shutdownRetryDelay/2))
+	case errors.Is(status.err, nats.ErrNoResponders):
+		e.backOff(now, retryBackoffMin, retryBackoffMax)
+		if e.unavailable {
+			return verdict{}
+		}
+		e.unavailable = true
+	case e.learnLimit(status.description):
+		e.retry(now)
+	default:
+		e.backOff(now, retryBackoffMin, retryBackoffMax)
+	}
+	return verdict{report: status.err}
+}
+
+// oversized handles a request that ended because the next message does not fit
+// what it had left.
+func (e *pullEngine) oversized(pull livePull, untouched bool, now time.Time) verdict {
+	switch {
+	case !untouched:
+		// It was of use; the next one gets the message.
+		e.alive()
+		return verdict{}
+	case pull.maxBytes < e.cfg.maxBytes && e.pendBytes > 0 && e.cfg.byteWindow:
+		// It asked for what the window had free. Asking for the same again is
+		// of no use before something was consumed.
+		e.starved = true
+		return verdict{}
+	case pull.maxBytes < e.cfg.maxBytes && pull.maxBytes != e.cfg.limitBytes:
+		return verdict{}
+	case e.cfg.ownBudget && pull.maxBytes != e.cfg.limitBytes:
+		e.cfg.maxBytes *= 2
+		return verdict{}
+	default:
+		e.backOff(now, oversizeBackoffMin, max(e.cfg.heartbeat, oversizeBackoffMin))
+		return verdict{report: ErrMaxBytesExceeded}
+	}
+}
+
+// learnLimit lowers a limit that the server says a request exceeded, and
+// reports whether it could.
+func (e *pullEngine) learnLimit(description string) bool {
+	what, value, ok := strings.Cut(description, " of ")
+	if !ok {
+		return false
+	}
+	switch strings.ToLower(what) {
+	case "exceeded maxrequestbatch":
+		n, err := strconv.Atoi(value)
+		if err != nil || n <= 0 || (e.cfg.limitBatch > 0 && n >= e.cfg.limitBatch) {
+			return false
+		}
+		e.cfg.limitBatch = n
+	case "exceeded maxrequestmaxbytes":
+		n, err := strconv.Atoi(value)
+		if err != nil || n <= 0 || (e.cfg.limitBytes > 0 && n >= e.cfg.limitBytes) {
+			return false
+		}
+		e.cfg.limitBytes = n
+	case "exceeded maxrequestexpires":
+		d, err := time.ParseDuration(value)
+		if err != nil || d <= 0 || (e.cfg.limitExpires > 0 && d >= e.cfg.limitExpires) {
+			return false
+		}
+		e.cfg.limitExpires = d
+	default:
+		return false
+	}
+	return true
+}
+
+// alive records that the server serves this consumer: failures are over.
+func (e *pullEngine) alive() {
+	e.failures, e.misses = 0, 0
+	e.unavailable = false
+	e.retryAt = time.Time{}
+}
+
+// retry asks for the next request at once, unless that has just failed, too.
+func (e *pullEngine) retry(now time.Time) {
+	if e.failures == 0 {
+		e.failures = 1
+		return
+	}
+	e.backOff(now, retryBackoffMin, retryBackoffMax)
+}
+
+// backOff postpones the next request, doubling from first to limit.
+func (e *pullEngine) backOff(now time.Time, first, limit time.Duration) {
+	pause := limit
+	if e.failures < 16 {
+		pause = min(first<<e.failures, limit)
+	}
+	e.failures++
+	e.retryAt = now.Add(jitter(pause))
+}
+
+// jitter spreads clients that were cut off at the same time: d plus or minus a
+// quarter.
+func jitter(d time.Duration) time.Duration {
+	return d - d/4 + rand.N(d/2+1) //nolint:gosec // not a secret
+}
+
+// forget removes a request from those in flight.
+func (e *pullEngine) forget(id uint64) (livePull, bool) {
+	for i, pull := range e.pulls {
+		if pull.id == id {
+			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
+			return pull, true
+		}
+	}
+	return livePull{}, false
+}
+
+func (e *pullEngine) release(msgs, bytes int) {
+	e.pendMsgs = max(e.pendMsgs-msgs, 0)
+	e.releaseBytes(bytes)
+}
+
+func (e *pullEngine) releaseBytes(bytes int) {
+	e.pendBytes = max(e.pendBytes-bytes, 0)
+}
+
+// abandon gives up all requests in flight. What is left of the credit is what
+// has arrived and was not consumed yet.
+func (e *pullEngine) abandon(bufferedMsgs, bufferedBytes int) {
+	e.pulls = e.pulls[:0]
+	e.pendMsgs, e.pendBytes = bufferedMsgs, bufferedBytes
+	e.backlog = bufferedMsgs
+	e.starved = false
+}
+
+// disconnected stops requests and the heartbeat clock until reconnected.
+func (e *pullEngine) disconnected() { e.connected = false }
+
+// reconnected starts over: the server, a new one perhaps, knows of no request.
+func (e *pullEngine) reconnected(bufferedMsgs, bufferedBytes int, now time.Time) {
+	e.connected = true
+	e.abandon(bufferedMsgs, bufferedBytes)
+	e.alive()
+	e.lastSeen = now
+}
+
+// watching reports whether a sign of life can be expected from the server.
+func (e *pullEngine) watching() bool {
+	return e.connected && (e.pendMsgs > 0 || e.failures > 0)
+}
+
+// missedHeartbeat reports whether the server has been silent for twice the
+// heartbeat, and then starts the next interval and gives up the requests in
+// flight. active says that something arrived since the last call, or that the
+// silence is of our own making.
+func (e *pullEngine) missedHeartbeat(active bool, now time.Time) bool {
+	if active || !e.watching() {
+		e.lastSeen = now
+		return false
+	}
+	if now.Sub(e.lastSeen) < 2*e.cfg.heartbeat {
+		return false
+	}
+	e.lastSeen = now
+	e.misses++
+	e.abandon(0, 0)
+	e.unavailable = false
+	e.retryAt = time.Time{}
+	return true
+}
+
+// wait returns how long the owner may leave the engine alone: until the next
+// look at the heartbeat, or until a postponed request may be sent.
+func (e *pullEngine) wait(now time.Time) time.Duration {
+	wait := e.cfg.heartbeat / heartbeatChecks
+	if e.due() && e.retryAt.After(now) {
+		wait = min(wait, e.retryAt.Sub(now))
+	}
+	return wait
+}
+
+// doubtful reports whether heartbeats have been missing for so long that it is
+// time to ask whether the consumer still exists.
+func (e *pullEngine) doubtful() bool { return e.misses >= probeAfterMisses }

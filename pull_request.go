@@ -1,0 +1,90 @@
+package jetstream
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// pullRequest describes one pull request. The fetch family fills it from its
+// options; Consume and Messages derive one for each refill.
+type pullRequest struct {
+	batch         int
+	maxBytes      int
+	expires       time.Duration
+	heartbeat     time.Duration
+	noWait        bool
+	minPending    int64
+	minAckPending int64
+	pinID         string
+	group         string
+	priority      uint8
+
+	// The rest concerns the fetch family only.
+
+	ctx        context.Context
+	bytesOnly  bool // batch is not the user's
+	noByteOpt  bool // FetchMaxBytes is not accepted
+	maxWaitSet bool
+	hbSet      bool
+}
+
+// appendBody appends the request in JSON. Fields are left out when they are
+// zero. It is the only place where a pull request is rendered.
+func (r *pullRequest) appendBody(b []byte) []byte {
+	b = append(b, '{')
+	b = appendIntField(b, `"expires":`, r.expires.Nanoseconds())
+	b = appendIntField(b, `"batch":`, int64(r.batch))
+	b = appendIntField(b, `"max_bytes":`, int64(r.maxBytes))
+	if r.noWait {
+		b = append(appendComma(b), `"no_wait":true`...)
+	}
+	b = appendIntField(b, `"idle_heartbeat":`, r.heartbeat.Nanoseconds())
+	b = appendIntField(b, `"min_pending":`, r.minPending)
+	b = appendIntField(b, `"min_ack_pending":`, r.minAckPending)
+	b = appendStringField(b, `"id":`, r.pinID)
+	b = appendStringField(b, `"group":`, r.group)
+	b = appendIntField(b, `"priority":`, int64(r.priority))
+	return append(b, '}')
+}
+
+func appendComma(b []byte) []byte {
+	if b[len(b)-1] == '{' {
+		return b
+	}
+	return append(b, ',')
+}
+
+func appendIntField(b []byte, key string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	b = append(appendComma(b), key...)
+	return strconv.AppendInt(b, n, 10)
+}
+
+func appendStringField(b []byte, key, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(appendComma(b), key...)
+	return appendJSONString(b, value)
+}
+
+// appendJSONString appends s as a JSON string. Bytes that are not plain ASCII
+// are passed on as they are: the server reads JSON in UTF-8.
+func appendJSONString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
