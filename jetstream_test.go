@@ -83,7 +83,7 @@ func mgIs(t testing.TB, err, want error) {
 // mgSame checks for the very error, as callers that compare with == see it.
 func mgSame(t testing.TB, err, want error) {
 	t.Helper()
-	if err != want { //nolint:errorlint // The identity is what is tested.
+	if err != want { // The identity is what is tested.
 		t.Errorf("error is %v (%T), want %v itself", err, err, want)
 	}
 }
