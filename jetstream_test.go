@@ -341,13 +341,21 @@ func TestAccountInfoOutlastsAMomentWithoutResponders(t *testing.T) {
 func TestAccountInfoDoesNotRetryBeyondItsContext(t *testing.T) {
 	t.Parallel()
 	s := jstest.StartServer(t, func(o *server.Options) { o.JetStream = false })
-	js, err := jetstream.New(jstest.Connect(t, s), jetstream.WithClientTrace(nil))
-	mgOK(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	requests := 0
+	js, err := jetstream.New(jstest.Connect(t, s), jetstream.WithClientTrace(&jetstream.ClientTrace{
+		RequestSent: func(string, []byte) {
+			if requests++; requests == 2 {
+				cancel()
+			}
+		},
+	}))
+	mgOK(t, err)
 	_, err = js.AccountInfo(ctx)
 	// What the server said counts, not that there was no time to ask again.
 	mgSame(t, err, jetstream.ErrJetStreamNotEnabled)
+	mgEqual(t, "number of requests", requests, 2)
 }
 
 func TestAccountInfoAcceptsEmptyObject(t *testing.T) {
