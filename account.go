@@ -29,12 +29,15 @@ func (js *jetStream) AccountInfo(ctx context.Context) (*AccountInfo, error) {
 		if err == nil {
 			return &resp.AccountInfo, nil
 		}
-		if !errors.Is(err, nats.ErrNoResponders) {
+		// That a later attempt is cut short says less than that nobody responded
+		// to the first one.
+		cutShort := attempt > 1 && ctx.Err() != nil
+		if !errors.Is(err, nats.ErrNoResponders) && !cutShort {
 			return nil, mapAPIError(err, ErrJetStreamNotEnabledForAccount, ErrJetStreamNotEnabled)
 		}
 		// A server that starts or a cluster that elects a leader has nobody to
 		// respond for a moment either, and is not without JetStream for that.
-		if attempt == accountAttempts {
+		if attempt == accountAttempts || cutShort {
 			return nil, ErrJetStreamNotEnabled
 		}
 		select {

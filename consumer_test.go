@@ -83,7 +83,7 @@ func mgBothManagers(t *testing.T, test func(t *testing.T, nc *nats.Conn, m mgCon
 // mgPull pulls messages through core and returns their stream sequences.
 func mgPull(t *testing.T, nc *nats.Conn, consumer string, batch int) []string {
 	t.Helper()
-	inbox := nc.NewRespInbox()
+	inbox := nats.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	mgOK(t, err)
 	mgOK(t, nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.foo."+consumer, inbox, fmt.Appendf(nil, `{"batch":%d,"expires":5000000000}`, batch)))
@@ -526,7 +526,7 @@ func TestUnpinConsumer(t *testing.T) {
 	mgEqual(t, "policy", cons.CachedInfo().Config.PriorityPolicy, jetstream.PriorityPolicyPinned)
 	mgEqual(t, "TTL", cons.CachedInfo().Config.PinnedTTL, time.Hour)
 	mgStore(t, nc, "FOO.A", "x")
-	sub, err := nc.SubscribeSync(nc.NewRespInbox())
+	sub, err := nc.SubscribeSync(nats.NewInbox())
 	mgOK(t, err)
 	mgOK(t, nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.foo.C", sub.Subject, []byte(`{"batch":1,"group":"A","expires":5000000000}`)))
 	_, err = sub.NextMsg(5 * time.Second)

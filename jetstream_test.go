@@ -83,7 +83,7 @@ func mgIs(t testing.TB, err, want error) {
 // mgSame checks for the very error, as callers that compare with == see it.
 func mgSame(t testing.TB, err, want error) {
 	t.Helper()
-	if err != want { //nolint:errorlint // The identity is what is tested.
+	if err != want { // The identity is what is tested.
 		t.Errorf("error is %v (%T), want %v itself", err, err, want)
 	}
 }
@@ -338,6 +338,26 @@ func TestAccountInfoOutlastsAMomentWithoutResponders(t *testing.T) {
 	mgEqual(t, "streams", info.Streams, 7)
 }
 
+func TestAccountInfoDoesNotRetryBeyondItsContext(t *testing.T) {
+	t.Parallel()
+	s := jstest.StartServer(t, func(o *server.Options) { o.JetStream = false })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	requests := 0
+	js, err := jetstream.New(jstest.Connect(t, s), jetstream.WithClientTrace(&jetstream.ClientTrace{
+		RequestSent: func(string, []byte) {
+			if requests++; requests == 2 {
+				cancel()
+			}
+		},
+	}))
+	mgOK(t, err)
+	_, err = js.AccountInfo(ctx)
+	// What the server said counts, not that there was no time to ask again.
+	mgSame(t, err, jetstream.ErrJetStreamNotEnabled)
+	mgEqual(t, "number of requests", requests, 2)
+}
+
 func TestAccountInfoAcceptsEmptyObject(t *testing.T) {
 	t.Parallel()
 	js, fake := mgFake(t)
@@ -371,7 +391,7 @@ func TestMissingPermissionIsNamedWhenRequestTimesOut(t *testing.T) {
 		authorization: { users: [ {user: user, password: x, permissions: { publish: {deny: "$JS.API.STREAM.DELETE.S"} } } ] }`)
 	errs := make(chan error, 1)
 	nc := jstest.Connect(t, s, nats.UserInfo("user", "x"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { errs <- err }))
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(200*time.Millisecond))
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Second))
 	mgOK(t, err)
 	_, err = js.CreateStream(mgContext(t), jetstream.StreamConfig{Name: "S"})
 	mgOK(t, err)
@@ -490,7 +510,8 @@ func TestEveryRequestEndsWithItsContextOrTheDefaultTimeout(t *testing.T) {
 			if sent := len(fake.Seen(">")) - before; sent != 0 {
 				t.Errorf("%d requests were sent for contexts that are no good", sent)
 			}
-			during, cancel := context.WithCancel(context.Background())
+			during, cancel := context.WithCancel(mgContext(t))
+			defer cancel()
 			fake.On(">", func(*jstest.Call) { cancel() })
 			mgSame(t, call(during), context.Canceled)
 			fake.On(">", jstest.Ignore)

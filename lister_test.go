@@ -16,9 +16,9 @@ import (
 )
 
 // lsStart returns a handle on a server of its own.
-func lsStart(t *testing.T, opts ...JetStreamOpt) *jetStream {
+func lsStart(t *testing.T) *jetStream {
 	t.Helper()
-	js, err := newJetStream(jstest.Connect(t, jstest.StartServer(t)), opts)
+	js, err := newJetStream(jstest.Connect(t, jstest.StartServer(t)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestConsumerListersCrossPages(t *testing.T) {
 	const count = 1025
 	js := lsStart(t)
 	ctx := lsContext(t)
-	st, err := js.CreateStream(ctx, StreamConfig{Name: "S", Storage: MemoryStorage})
+	st, err := js.CreateStream(ctx, StreamConfig{Name: "S", Storage: MemoryStorage, MaxConsumers: 2 * count})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestConsumerListersCrossPages(t *testing.T) {
 	for i := range count {
 		name := fmt.Sprintf("C%04d", i)
 		want = append(want, name)
-		if _, err := st.CreateConsumer(ctx, ConsumerConfig{Name: name, MemoryStorage: true}); err != nil {
+		if _, err := st.CreateConsumer(ctx, ConsumerConfig{Durable: name, MemoryStorage: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestConsumerListersCrossPages(t *testing.T) {
 }
 
 // lsAll starts all four listings.
-func lsAll(t *testing.T, js *jetStream, ctx context.Context) map[string]func() (int, error) {
+func lsAll(ctx context.Context, t *testing.T, js *jetStream) map[string]func() (int, error) {
 	t.Helper()
 	st := newStream(js, "S", &StreamInfo{})
 	return map[string]func() (int, error){
@@ -217,7 +217,7 @@ func lsAll(t *testing.T, js *jetStream, ctx context.Context) map[string]func() (
 func TestListersEndOnErrorAfterWhatCameBefore(t *testing.T) {
 	t.Parallel()
 	js, fake := lsFake(t)
-	for subject, list := range lsAll(t, js, lsContext(t)) {
+	for subject, list := range lsAll(lsContext(t), t, js) {
 		items := `["a","b"]`
 		if subject == "STREAM.LIST" || subject == "CONSUMER.LIST.S" {
 			items = `[{"name":"a"},{"name":"b"}]`
@@ -230,7 +230,7 @@ func TestListersEndOnErrorAfterWhatCameBefore(t *testing.T) {
 			t.Errorf("%s: %d items and error %v", subject, count, err)
 		}
 		fake.On(subject, jstest.Error(404, 10059, "not found"))
-		if _, err = list(); !errors.Is(err, ErrStreamNotFound) || err == error(ErrStreamNotFound) { //nolint:errorlint // It is not mapped.
+		if _, err = list(); !errors.Is(err, ErrStreamNotFound) || err == error(ErrStreamNotFound) { // It is not mapped.
 			t.Errorf("%s: error is %v", subject, err)
 		}
 		fake.On(subject, jstest.Bytes([]byte(`{"total":`)))
@@ -244,7 +244,7 @@ func TestListersEndOnErrorAfterWhatCameBefore(t *testing.T) {
 func TestListersEndOnPageWithoutProgress(t *testing.T) {
 	t.Parallel()
 	js, fake := lsFake(t)
-	for subject, list := range lsAll(t, js, lsContext(t)) {
+	for subject, list := range lsAll(lsContext(t), t, js) {
 		fake.On(subject, jstest.Bytes([]byte(`{"total":5,"offset":0,"limit":256}`)))
 		count, err := list()
 		if !errors.Is(err, ErrInvalidJetStreamResponse) || count != 0 {
@@ -263,7 +263,7 @@ func TestListersEndOnPageWithoutProgress(t *testing.T) {
 func TestListersSkipNullsAndCountMissing(t *testing.T) {
 	t.Parallel()
 	js, fake := lsFake(t)
-	list := lsAll(t, js, lsContext(t))
+	list := lsAll(lsContext(t), t, js)
 	fake.On("STREAM.LIST", jstest.InTurn(
 		// Five entries: a is there, b is offline and listed anyway, c and d could
 		// not be asked, one is null.
@@ -317,12 +317,9 @@ func TestListersReportBadArgumentsOnClosedChannel(t *testing.T) {
 	js, fake := lsFake(t)
 	boom := errors.New("boom")
 	bad := func(*streamsRequest) error { return boom }
-	for _, l := range []*lister[string]{
-		js.StreamNames(lsContext(t), WithStreamListSubject("a"), bad).(*lister[string]),
-	} {
-		if _, ok := <-l.Name(); ok || l.Err() != boom { //nolint:errorlint // The identity is what is tested.
-			t.Errorf("error is %v", l.Err())
-		}
+	names := js.StreamNames(lsContext(t), WithStreamListSubject("a"), bad)
+	if _, ok := <-names.Name(); ok || names.Err() != boom { // The identity is what is tested.
+		t.Errorf("error is %v", names.Err())
 	}
 	infos := js.ListStreams(lsContext(t), bad)
 	if _, ok := <-infos.Info(); ok || !errors.Is(infos.Err(), boom) {
@@ -333,7 +330,7 @@ func TestListersReportBadArgumentsOnClosedChannel(t *testing.T) {
 		t.Errorf("error is %v", infos.Err())
 	}
 	//nolint:staticcheck // It must be refused, not panic.
-	for subject, list := range lsAll(t, js, nil) {
+	for subject, list := range lsAll(nil, t, js) {
 		if _, err := list(); !errors.Is(err, nats.ErrInvalidContext) {
 			t.Errorf("%s: error is %v", subject, err)
 		}
@@ -469,7 +466,7 @@ func TestEachPageOfAListingHasTheDefaultTimeout(t *testing.T) {
 	js, fake := lsFake(t)
 	js.opts.DefaultTimeout = 50 * time.Millisecond
 	fake.On(">", jstest.Ignore)
-	for subject, list := range lsAll(t, js, context.Background()) {
+	for subject, list := range lsAll(context.Background(), t, js) {
 		if count, err := list(); !errors.Is(err, context.DeadlineExceeded) || count != 0 {
 			t.Errorf("%s: %d items and error %v", subject, count, err)
 		}
@@ -479,7 +476,7 @@ func TestEachPageOfAListingHasTheDefaultTimeout(t *testing.T) {
 func TestListerCanFeedOtherListings(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
-	l := newLister(lsContext(t), time.Minute, func(ctx context.Context, offset int) (listPage[string], error) {
+	l := newLister(lsContext(t), time.Minute, func(_ context.Context, offset int) (listPage[string], error) {
 		calls.Add(1)
 		// Of each page, some or none may be of interest.
 		if offset == 4 {

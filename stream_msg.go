@@ -137,7 +137,7 @@ func isAPIError(err error) bool {
 // directMsg makes a message of the reply to a direct get, which is either the
 // message with headers that locate it, or an empty one with a status.
 func directMsg(resp *nats.Msg) (*RawStreamMsg, error) {
-	stream, seqText := resp.Header.Get(nats.JSStream), resp.Header.Get(nats.JSSequence)
+	stream, seqText := resp.Header.Get(StreamHeader), resp.Header.Get(SequenceHeader)
 	// A stored message without payload can have a Status header of its own;
 	// only those of the server come without a location.
 	status := resp.Header.Get("Status")
@@ -157,7 +157,7 @@ func directMsg(resp *nats.Msg) (*RawStreamMsg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats: invalid sequence header '%s': %w", seqText, err)
 	}
-	timeText := resp.Header.Get(nats.JSTimeStamp)
+	timeText := resp.Header.Get(TimeStampHeaer)
 	if timeText == "" {
 		return nil, errors.New("nats: missing timestamp header")
 	}
@@ -165,7 +165,7 @@ func directMsg(resp *nats.Msg) (*RawStreamMsg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats: invalid timestamp header '%s': %w", timeText, err)
 	}
-	subject := resp.Header.Get(nats.JSSubject)
+	subject := resp.Header.Get(SubjectHeader)
 	if subject == "" {
 		return nil, errors.New("nats: missing subject header")
 	}

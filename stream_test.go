@@ -115,7 +115,7 @@ func TestMissingStreamNameIsClientSideError(t *testing.T) {
 	t.Parallel()
 	js, _ := mgFake(t)
 	_, err := js.CreateStream(context.Background(), jetstream.StreamConfig{})
-	jsErr, ok := err.(jetstream.JetStreamError) //nolint:errorlint // Callers assert the type.
+	jsErr, ok := err.(jetstream.JetStreamError) // Callers assert the type.
 	if !ok || jsErr.APIError() != nil {
 		t.Errorf("%T is no client-side JetStreamError", err)
 	}
@@ -504,6 +504,10 @@ func TestFeaturesTheServerDroppedAreReported(t *testing.T) {
 				}
 				for _, want := range test.want {
 					mgIs(t, err, want)
+					jsErr, ok := err.(jetstream.JetStreamError) // Callers assert the type.
+					if !ok || jsErr.APIError() != nil {
+						t.Errorf("%T is no client-side JetStreamError", err)
+					}
 					mgEqual(t, "text", err.Error(), want.Error())
 				}
 			}
@@ -574,7 +578,7 @@ func TestDeleteStreamRemovesIt(t *testing.T) {
 	mgIs(t, st.Purge(ctx), jetstream.ErrStreamNotFound)
 	// Errors other than the one that is mapped come as the server's own.
 	var apiErr *jetstream.APIError
-	if err := st.Purge(ctx); !errors.As(err, &apiErr) || err == error(jetstream.ErrStreamNotFound) { //nolint:errorlint // See mgSame.
+	if err := st.Purge(ctx); !errors.As(err, &apiErr) || err == error(jetstream.ErrStreamNotFound) { // See mgSame.
 		t.Errorf("purge of a deleted stream: %v", err)
 	}
 }
@@ -622,7 +626,8 @@ func TestStreamInfoOptions(t *testing.T) {
 	mgOK(t, err)
 	mgEqual(t, "deleted", info.State.Deleted, []uint64{3, 4})
 	mgEqual(t, "cached deleted", st.CachedInfo().State.Deleted, []uint64{3, 4})
-	if info == st.CachedInfo() || st.CachedInfo() != st.CachedInfo() {
+	cached := st.CachedInfo()
+	if info == cached || cached != st.CachedInfo() {
 		t.Error("the result must differ from the cache, and the cache must not change by itself")
 	}
 
@@ -640,7 +645,7 @@ func TestStreamInfoOptions(t *testing.T) {
 	_, err = st.Info(ctx, nil)
 	mgIs(t, err, jetstream.ErrInvalidOption)
 
-	jstest.WaitFor(t, 5*time.Second, "the requests to be seen", func() bool { return len(recorded.Requests()) >= 5 })
+	jstest.WaitFor(t, 5*time.Second, "the requests to be seen", func() bool { return len(recorded.Requests()) == 5 })
 	var bodies []string
 	for _, r := range recorded.Requests() {
 		bodies = append(bodies, string(r.Body))
@@ -671,7 +676,7 @@ func TestStreamInfoCollectsSubjectsFromAllPages(t *testing.T) {
 	mgOK(t, err)
 	mgEqual(t, "number of subjects", len(info.State.Subjects), subjects)
 	mgEqual(t, "cached subjects", len(st.CachedInfo().State.Subjects), 0)
-	mgEqual(t, "number of requests", len(recorded.Requests()), 2)
+	jstest.WaitFor(t, 5*time.Second, "both requests to be seen", func() bool { return len(recorded.Requests()) == 2 })
 }
 
 func TestStreamInfoPagesEndWithoutProgress(t *testing.T) {
@@ -988,6 +993,30 @@ func TestDirectGetFallsBackForLastMessageThatIsMissing(t *testing.T) {
 	}
 }
 
+func TestDirectGetWithoutRespondersWhenLeaderIsSilent(t *testing.T) {
+	t.Parallel()
+	js, fake := mgFake(t, jetstream.WithDefaultTimeout(time.Second))
+	fake.On("STREAM.INFO.S", jstest.Bytes([]byte(`{"config":{"allow_direct":true}}`)))
+	st, err := js.Stream(mgContext(t), "S")
+	mgOK(t, err)
+	before := st.CachedInfo()
+	fake.On("DIRECT.GET.S", jstest.Status(503, ""))
+	// The leader's silence says less than that nobody responds to direct gets.
+	_, err = st.GetMsg(context.Background(), 1)
+	mgSame(t, err, nats.ErrNoResponders)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	fake.On("STREAM.MSG.GET.S", func(*jstest.Call) { cancel() })
+	_, err = st.GetMsg(ctx, 1)
+	mgSame(t, err, context.Canceled)
+	fake.On("STREAM.MSG.GET.S", jstest.Error(404, 10059, "stream not found"))
+	_, err = st.GetMsg(mgContext(t), 1)
+	mgSame(t, err, nats.ErrNoResponders)
+	if st.CachedInfo() != before {
+		t.Error("the cache was replaced")
+	}
+}
+
 func TestStoredMessageWithBrokenHeaders(t *testing.T) {
 	t.Parallel()
 	js, fake := mgFake(t)
@@ -1066,7 +1095,7 @@ func TestDeleteMsg(t *testing.T) {
 			mgIs(t, err, jetstream.ErrMsgDeleteUnsuccessful)
 		}
 	}
-	mgOK(t, nc.Flush())
+	jstest.WaitFor(t, 5*time.Second, "the requests to be seen", func() bool { return len(recorded.Requests()) == 6 })
 	var bodies []string
 	for _, r := range recorded.Requests() {
 		bodies = append(bodies, string(r.Body))
