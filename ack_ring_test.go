@@ -200,3 +200,18 @@ func TestAckSessionRepliesMatchTokens(t *testing.T) {
 		t.Error("tokens are not random")
 	}
 }
+
+func FuzzParseAckToken(f *testing.F) {
+	f.Add("_INBOX.abcdef.000001")
+	f.Add("zzzzzz")
+	f.Add("_INBOX.abcdef.00-001")
+	f.Fuzz(func(t *testing.T, subject string) {
+		tok, ok := parseAckToken(subject)
+		if !ok {
+			return
+		}
+		if tok >= ackTokenCount || !strings.HasSuffix(subject, string(tok.appendTo(nil))) {
+			t.Fatalf("%q is read as %d", subject, tok)
+		}
+	})
+}

@@ -397,15 +397,20 @@ func (p *asyncPublisher) arm() {
 func (p *asyncPublisher) handleTimer() {
 	p.mu.Lock()
 	p.wake = 0
-	// Already here: resend lets go of the lock, and completion must not be told
-	// before the handlers have been called.
-	p.running++
 	var failed []*pubFuture
 	for f := p.awaiting.popDue(p.now()); f != nil; f = p.awaiting.popDue(p.now()) {
 		p.release(f)
 		f.resolve(ackValue{}, ErrAsyncPublishTimeout)
 		failed = append(failed, f)
 	}
+	if len(failed) == 0 && p.retrying.head == nil {
+		p.arm()
+		p.mu.Unlock()
+		return
+	}
+	// Already here: resend lets go of the lock, and completion must not be told
+	// before the handlers have been called.
+	p.running++
 	failed = append(failed, p.resend()...)
 	p.arm()
 	p.mu.Unlock()

@@ -210,7 +210,9 @@ func TestPublishAsyncRetryThatCannotBeSentCompletes(t *testing.T) {
 	if err := <-handled; err != failure || err == jetstream.ErrNoStreamResponse {
 		t.Fatalf("handler gets %v, future %v", err, failure)
 	}
-	<-handled
+	if err := <-handled; err != jetstream.ErrNoStreamResponse {
+		t.Errorf("handler gets %v", err)
+	}
 	pubClosed(t, "completion", complete)
 }
 

@@ -120,7 +120,8 @@ func TestPublishAsyncFutureDeliversOnceOnStableChannels(t *testing.T) {
 	late := pubAsync(t, js, "foo")
 	pubClosed(t, "completion", js.PublishAsyncComplete())
 	for _, f := range []jetstream.PubAckFuture{early, late} {
-		if f.Ok() != f.Ok() || f.Err() != f.Err() {
+		ok, failed := f.Ok(), f.Err()
+		if ok != f.Ok() || failed != f.Err() {
 			t.Error("channels change")
 		}
 		if len(f.Ok()) != 1 || len(f.Err()) != 0 {
@@ -142,10 +143,9 @@ func TestPublishAsyncFutureDeliversOnceOnStableChannels(t *testing.T) {
 
 func TestPublishAsyncRefusesBadInput(t *testing.T) {
 	t.Parallel()
-	js, nc := pubStart(t)
-	pubStream(t, nc)
 	var handled atomic.Int32
-	js = pubHandle(t, nc, jetstream.WithPublishAsyncErrHandler(func(jetstream.JetStream, *nats.Msg, error) { handled.Add(1) }))
+	js, nc := pubStart(t, jetstream.WithPublishAsyncErrHandler(func(jetstream.JetStream, *nats.Msg, error) { handled.Add(1) }))
+	pubStream(t, nc)
 	if _, err := js.PublishMsgAsync(nil, jetstream.WithMsgID("1")); err != nats.ErrInvalidMsg {
 		t.Errorf("nil message: %v", err)
 	}
@@ -682,6 +682,8 @@ func TestPublishAsyncTimeoutHandlerMayUsePublisher(t *testing.T) {
 			t.Fatal("no timeout")
 		}
 	}
-	pubErr(t, f)
+	if err := pubErr(t, f); err != jetstream.ErrAsyncPublishTimeout {
+		t.Error(err)
+	}
 	pubClosed(t, "completion", complete)
 }
