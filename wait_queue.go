@@ -14,12 +14,12 @@ type waiter struct {
 	timer *time.Timer
 }
 
-// waiters that are not in use. A publisher at its limit needs one for each
+// waiterPool holds waiters that are not in use. A publisher at its limit needs one for each
 // message.
-var waiters = sync.Pool{}
+var waiterPool sync.Pool
 
 func newWaiter(limit time.Duration) *waiter {
-	if w, ok := waiters.Get().(*waiter); ok {
+	if w, ok := waiterPool.Get().(*waiter); ok {
 		w.timer.Reset(limit)
 		return w
 	}
@@ -29,7 +29,7 @@ func newWaiter(limit time.Duration) *waiter {
 // recycle makes w available again. Its outcome must have been received.
 func (w *waiter) recycle() {
 	w.timer.Stop()
-	waiters.Put(w)
+	waiterPool.Put(w)
 }
 
 // waitQueue holds waiters in the order of arrival.
