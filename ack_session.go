@@ -18,12 +18,7 @@ type ackSession struct {
 	// prefix starts all reply subjects, and ends in a dot.
 	prefix string
 
-	// The rest is guarded by the publisher's mutex.
-
-	// closed tells that the connection is closed for good.
-	closed bool
-
-	// replies is the text of reply subjects for consecutive tokens, starting with
+	// replies, guarded by the publisher's mutex, is the text of reply subjects for consecutive tokens, starting with
 	// repliesFrom: tokens are used in order, so that one allocation serves many.
 	replies     string
 	repliesFrom ackToken

@@ -206,30 +206,25 @@ func (p *asyncPublisher) reserve(stallWait time.Duration) error {
 		p.reserved++
 		return nil
 	}
-	if p.session != nil && p.session.closed {
-		return nats.ErrConnectionClosed
-	}
 	w := newWaiter(stallWait)
 	p.waiters.push(w)
 	p.mu.Unlock()
-	var err error
 	timedOut := false
 	select {
-	case err = <-w.ready:
+	case <-w.ready:
 	case <-w.timer.C:
 		timedOut = true
 	}
 	p.mu.Lock()
+	defer w.recycle()
 	if timedOut {
 		if p.waiters.remove(w) {
-			err = ErrTooManyStalledMsgs
-		} else {
-			// The slot came at the last moment.
-			err = <-w.ready
+			return ErrTooManyStalledMsgs
 		}
+		// The slot came at the last moment.
+		<-w.ready
 	}
-	w.recycle()
-	return err
+	return nil
 }
 
 func (p *asyncPublisher) hasRoom() bool {
@@ -244,7 +239,7 @@ func (p *asyncPublisher) grant() {
 			return
 		}
 		p.reserved++
-		w.ready <- nil
+		w.ready <- struct{}{}
 	}
 }
 
@@ -453,20 +448,16 @@ func (p *asyncPublisher) connChanged(s *ackSession, ev connEvent) {
 	if ev == connUp {
 		return
 	}
+	cause := nats.ErrDisconnected
+	if ev == connClosed {
+		// Callers who wait for a slot get one, and then the same from core.
+		cause = nats.ErrConnectionClosed
+	}
 	p.mu.Lock()
 	var failed []*pubFuture
-	if ev == connClosed {
-		s.closed = true
-	}
-	switch {
-	case p.session != s:
-		// The end of a session that CleanupPublisher has ended before.
-	case ev == connClosed:
-		// First, so that the slots below are not handed to them.
-		p.waiters.refuse(nats.ErrConnectionClosed)
-		failed = p.releaseAll(nats.ErrConnectionClosed)
-	default:
-		failed = p.releaseAll(nats.ErrDisconnected)
+	// Otherwise CleanupPublisher has ended the session in the meantime.
+	if p.session == s {
+		failed = p.releaseAll(cause)
 	}
 	if len(failed) == 0 && ev != connClosed {
 		p.settle()

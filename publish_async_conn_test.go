@@ -156,8 +156,8 @@ func TestPublishAsyncFailsPendingOnClose(t *testing.T) {
 		futures = append(futures, pubAsync(t, js, "foo"))
 	}
 	complete := js.PublishAsyncComplete()
-	stalled := make(chan error, 3)
-	for range 3 {
+	stalled := make(chan error, 12)
+	for range 12 {
 		go func() {
 			_, err := js.PublishAsync("foo", nil, jetstream.WithStallWait(time.Hour))
 			stalled <- err
@@ -172,7 +172,7 @@ func TestPublishAsyncFailsPendingOnClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 3 {
+	for range 12 {
 		if err := <-stalled; err != nats.ErrConnectionClosed {
 			t.Fatal(err)
 		}

@@ -379,6 +379,34 @@ func TestPublishAsyncFailedSendPassesSlotOn(t *testing.T) {
 	}
 }
 
+// B38
+func TestPublishAsyncFailedSendCompletes(t *testing.T) {
+	t.Parallel()
+	js, _ := pubStart(t)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tooBig := make([]byte, 2<<20)
+		for !pubIsClosed(stop) {
+			if _, err := js.PublishAsync("foo", tooBig, jetstream.WithRetryAttempts(0)); err != nats.ErrMaxPayload {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	// Caught in the moment between registration and failure.
+	var complete <-chan struct{}
+	for end := time.Now().Add(pubDeadline); complete == nil || pubIsClosed(complete); {
+		if time.Now().After(end) {
+			t.Fatal("never caught a publish in flight")
+		}
+		complete = js.PublishAsyncComplete()
+	}
+	close(stop)
+	<-stopped
+	pubClosed(t, "completion", complete)
+}
+
 // A43
 func TestPublishAsyncRetriesUntilStreamAppearsWithinOneSlot(t *testing.T) {
 	t.Parallel()
