@@ -30,9 +30,6 @@ type asyncPublisher struct {
 	session *ackSession
 	// opening is closed when an attempt to make a session ends.
 	opening chan struct{}
-	// cleanups counts calls of CleanupPublisher, so that one is noticed by the
-	// caller who is making a session.
-	cleanups int
 
 	pending ackRing
 	// reserved slots belong to callers who are about to fill them.
@@ -101,7 +98,6 @@ func (js *jetStream) CleanupPublisher() {
 	p.mu.Lock()
 	session := p.session
 	p.session = nil
-	p.cleanups++
 	failed := p.releaseAll(ErrJetStreamPublisherClosed)
 	p.pending.slots = nil
 	if p.timer != nil {

@@ -343,15 +343,15 @@ func TestCleanupPublisherConcurrentWithPublishersResolvesEverything(t *testing.T
 	pubStream(t, nc)
 	subs := nc.NumSubscriptions()
 	ctx, cancel := context.WithCancel(t.Context())
-	cleaned := make(chan struct{})
-	go func() {
-		defer close(cleaned)
-		for ctx.Err() == nil {
-			js.CleanupPublisher()
-			runtime.Gosched()
-		}
-	}()
-	var wg sync.WaitGroup
+	var cleaners, wg sync.WaitGroup
+	for range 3 {
+		cleaners.Go(func() {
+			for ctx.Err() == nil {
+				js.CleanupPublisher()
+				runtime.Gosched()
+			}
+		})
+	}
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
@@ -376,7 +376,7 @@ func TestCleanupPublisherConcurrentWithPublishersResolvesEverything(t *testing.T
 	}
 	wg.Wait()
 	cancel()
-	<-cleaned
+	cleaners.Wait()
 	js.CleanupPublisher()
 	if n := nc.NumSubscriptions(); n != subs {
 		t.Errorf("%d subscriptions, had %d", n, subs)
