@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -167,14 +166,7 @@ func TestWaitQueueServesInOrder(t *testing.T) {
 	if q.pop() != ws[1] || q.pop() != ws[2] {
 		t.Fatal("order is not kept")
 	}
-	refused := errors.New("refused")
-	q.refuse(refused)
-	for _, w := range ws[4:] {
-		if err := <-w.ready; err != refused {
-			t.Fatalf("got %v", err)
-		}
-	}
-	if q.pop() != nil {
+	if q.pop() != ws[4] || q.pop() != ws[5] || q.pop() != nil {
 		t.Fatal("queue is not empty")
 	}
 	for _, w := range ws {
@@ -199,4 +191,38 @@ func TestAckSessionRepliesMatchTokens(t *testing.T) {
 	if a := fmt.Sprint(randomAckToken()); a == fmt.Sprint(randomAckToken()) {
 		t.Error("tokens are not random")
 	}
+}
+
+func TestStartAckTimeoutSkipsWhatIsAnswered(t *testing.T) {
+	t.Parallel()
+	js := &jetStream{opts: JetStreamOptions{async: asyncOptions{ackTimeout: time.Hour}}}
+	p := &js.async
+	p.js = js
+	answered, pending := &pubFuture{}, &pubFuture{}
+	p.pending.add(answered)
+	p.pending.add(pending)
+	p.pending.remove(answered)
+	p.startAckTimeout(answered)
+	if p.awaiting.head != nil || p.timer != nil {
+		t.Error("clock runs for what has been answered")
+	}
+	p.startAckTimeout(pending)
+	if p.awaiting.head != pending || p.timer == nil || !p.timer.Stop() {
+		t.Error("clock does not run")
+	}
+}
+
+func FuzzParseAckToken(f *testing.F) {
+	f.Add("_INBOX.abcdef.000001")
+	f.Add("zzzzzz")
+	f.Add("_INBOX.abcdef.00-001")
+	f.Fuzz(func(t *testing.T, subject string) {
+		tok, ok := parseAckToken(subject)
+		if !ok {
+			return
+		}
+		if tok >= ackTokenCount || !strings.HasSuffix(subject, string(tok.appendTo(nil))) {
+			t.Fatalf("%q is read as %d", subject, tok)
+		}
+	})
 }

@@ -18,12 +18,7 @@ type ackSession struct {
 	// prefix starts all reply subjects, and ends in a dot.
 	prefix string
 
-	// The rest is guarded by the publisher's mutex.
-
-	// closed tells that the connection is closed for good.
-	closed bool
-
-	// replies is the text of reply subjects for consecutive tokens, starting with
+	// replies, guarded by the publisher's mutex, is the text of reply subjects for consecutive tokens, starting with
 	// repliesFrom: tokens are used in order, so that one allocation serves many.
 	replies     string
 	repliesFrom ackToken
@@ -35,7 +30,7 @@ const repliesAtOnce = 16
 // open makes a session, or waits until another caller has tried. The lock of the
 // publisher is held before and after, but not while core subscribes, which can
 // take as long as a reconnect. The caller looks again whether there is a session:
-// the attempt may have been another's and failed, or have been cleaned up.
+// the attempt may have been another's, and have failed or been cleaned up since.
 func (p *asyncPublisher) open() error {
 	if opening := p.opening; opening != nil {
 		p.mu.Unlock()
@@ -45,7 +40,6 @@ func (p *asyncPublisher) open() error {
 	}
 	opening := make(chan struct{})
 	p.opening = opening
-	cleanups := p.cleanups
 	p.mu.Unlock()
 	s, err := startAckSession(p)
 	p.mu.Lock()
@@ -53,12 +47,6 @@ func (p *asyncPublisher) open() error {
 	close(opening)
 	if err != nil {
 		return fmt.Errorf("nats: error creating async reply handler: %w", err)
-	}
-	if p.cleanups != cleanups {
-		p.mu.Unlock()
-		s.end()
-		p.mu.Lock()
-		return nil
 	}
 	if p.pending.last == 0 {
 		p.pending.last = randomAckToken()

@@ -30,9 +30,6 @@ type asyncPublisher struct {
 	session *ackSession
 	// opening is closed when an attempt to make a session ends.
 	opening chan struct{}
-	// cleanups counts calls of CleanupPublisher, so that one is noticed by the
-	// caller who is making a session.
-	cleanups int
 
 	pending ackRing
 	// reserved slots belong to callers who are about to fill them.
@@ -101,7 +98,6 @@ func (js *jetStream) CleanupPublisher() {
 	p.mu.Lock()
 	session := p.session
 	p.session = nil
-	p.cleanups++
 	failed := p.releaseAll(ErrJetStreamPublisherClosed)
 	p.pending.slots = nil
 	if p.timer != nil {
@@ -206,30 +202,25 @@ func (p *asyncPublisher) reserve(stallWait time.Duration) error {
 		p.reserved++
 		return nil
 	}
-	if p.session != nil && p.session.closed {
-		return nats.ErrConnectionClosed
-	}
 	w := newWaiter(stallWait)
 	p.waiters.push(w)
 	p.mu.Unlock()
-	var err error
 	timedOut := false
 	select {
-	case err = <-w.ready:
+	case <-w.ready:
 	case <-w.timer.C:
 		timedOut = true
 	}
 	p.mu.Lock()
+	defer w.recycle()
 	if timedOut {
 		if p.waiters.remove(w) {
-			err = ErrTooManyStalledMsgs
-		} else {
-			// The slot came at the last moment.
-			err = <-w.ready
+			return ErrTooManyStalledMsgs
 		}
+		// The slot came at the last moment.
+		<-w.ready
 	}
-	w.recycle()
-	return err
+	return nil
 }
 
 func (p *asyncPublisher) hasRoom() bool {
@@ -244,7 +235,7 @@ func (p *asyncPublisher) grant() {
 			return
 		}
 		p.reserved++
-		w.ready <- nil
+		w.ready <- struct{}{}
 	}
 }
 
@@ -397,15 +388,20 @@ func (p *asyncPublisher) arm() {
 func (p *asyncPublisher) handleTimer() {
 	p.mu.Lock()
 	p.wake = 0
-	// Already here: resend lets go of the lock, and completion must not be told
-	// before the handlers have been called.
-	p.running++
 	var failed []*pubFuture
 	for f := p.awaiting.popDue(p.now()); f != nil; f = p.awaiting.popDue(p.now()) {
 		p.release(f)
 		f.resolve(ackValue{}, ErrAsyncPublishTimeout)
 		failed = append(failed, f)
 	}
+	if len(failed) == 0 && p.retrying.head == nil {
+		p.arm()
+		p.mu.Unlock()
+		return
+	}
+	// Already here: resend lets go of the lock, and completion must not be told
+	// before the handlers have been called.
+	p.running++
 	failed = append(failed, p.resend()...)
 	p.arm()
 	p.mu.Unlock()
@@ -448,20 +444,16 @@ func (p *asyncPublisher) connChanged(s *ackSession, ev connEvent) {
 	if ev == connUp {
 		return
 	}
+	cause := nats.ErrDisconnected
+	if ev == connClosed {
+		// Callers who wait for a slot get one, and then the same from core.
+		cause = nats.ErrConnectionClosed
+	}
 	p.mu.Lock()
 	var failed []*pubFuture
-	if ev == connClosed {
-		s.closed = true
-	}
-	switch {
-	case p.session != s:
-		// The end of a session that CleanupPublisher has ended before.
-	case ev == connClosed:
-		// First, so that the slots below are not handed to them.
-		p.waiters.refuse(nats.ErrConnectionClosed)
-		failed = p.releaseAll(nats.ErrConnectionClosed)
-	default:
-		failed = p.releaseAll(nats.ErrDisconnected)
+	// Otherwise CleanupPublisher has ended the session in the meantime.
+	if p.session == s {
+		failed = p.releaseAll(cause)
 	}
 	if len(failed) == 0 && ev != connClosed {
 		p.settle()

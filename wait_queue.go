@@ -8,28 +8,27 @@ import (
 
 // waiter is a caller who waits for a slot.
 type waiter struct {
-	// ready gets nil when a slot has been reserved for the caller, and an error
-	// when there will be none.
-	ready chan error
+	// ready gets a value when a slot has been reserved for the caller.
+	ready chan struct{}
 	timer *time.Timer
 }
 
-// waiters that are not in use. A publisher at its limit needs one for each
-// message.
-var waiters = sync.Pool{}
+// waiterPool holds waiters that are not in use. A publisher at its limit needs
+// one for each message.
+var waiterPool sync.Pool
 
 func newWaiter(limit time.Duration) *waiter {
-	if w, ok := waiters.Get().(*waiter); ok {
+	if w, ok := waiterPool.Get().(*waiter); ok {
 		w.timer.Reset(limit)
 		return w
 	}
-	return &waiter{ready: make(chan error, 1), timer: time.NewTimer(limit)}
+	return &waiter{ready: make(chan struct{}, 1), timer: time.NewTimer(limit)}
 }
 
-// recycle makes w available again. Its outcome must have been received.
+// recycle makes w available again. It must not be in a queue, nor ready be full.
 func (w *waiter) recycle() {
 	w.timer.Stop()
-	waiters.Put(w)
+	waiterPool.Put(w)
 }
 
 // waitQueue holds waiters in the order of arrival.
@@ -69,11 +68,4 @@ func (q *waitQueue) remove(w *waiter) bool {
 	i += q.first
 	q.queue = slices.Delete(q.queue, i, i+1)
 	return true
-}
-
-// refuse takes out all waiters and gives them err.
-func (q *waitQueue) refuse(err error) {
-	for w := q.pop(); w != nil; w = q.pop() {
-		w.ready <- err
-	}
 }
