@@ -106,22 +106,29 @@ func (c *Cluster) URL() string {
 	return strings.Join(urls, ",")
 }
 
-// WaitReady waits until the running nodes have found each other, have elected a
-// meta leader, and each has caught up with it.
+// WaitReady waits until the running nodes have found each other, each has caught
+// up with the leader they elected for the meta group, and that leader may place
+// streams on all of them.
 func (c *Cluster) WaitReady() {
 	c.t.Helper()
 	WaitFor(c.t, electTimeout, "the cluster to be ready", func() bool {
 		up := c.running()
-		leaders := 0
+		var leaders []*Node
 		for _, n := range up {
 			if n.srv.NumRoutes() < len(up)-1 || !n.srv.JetStreamIsCurrent() {
 				return false
 			}
 			if n.srv.JetStreamIsLeader() {
-				leaders++
+				leaders = append(leaders, n)
 			}
 		}
-		return leaders == 1
+		if len(leaders) != 1 {
+			return false
+		}
+		// The leader knows a node as a peer before it has heard that the node is
+		// on line and what it can hold.
+		usable := leaders[0].srv.JetStreamClusterPeers()
+		return !slices.ContainsFunc(up, func(n *Node) bool { return !slices.Contains(usable, n.srv.Name()) })
 	})
 }
 
