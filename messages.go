@@ -166,8 +166,8 @@ func (q *arrivalQueue) isSealed() bool {
 	return q.sealed
 }
 
-// waiterPool recycles the channels callers of Next wait on.
-var waiterPool = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
+// wakePool recycles the channels callers of Next wait on.
+var wakePool = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
 
 func (c *pullConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error) {
 	o, err := parseMessagesOpts(opts, false)
@@ -242,8 +242,8 @@ func (it *pullIterator) await(o nextOpts) (*nats.Msg, error) {
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	waiter := waiterPool.Get().(chan struct{})
-	defer waiterPool.Put(waiter)
+	waiter := wakePool.Get().(chan struct{})
+	defer wakePool.Put(waiter)
 	for {
 		it.arrivals.enlist(waiter)
 		if msg, err := it.poll(); msg != nil || err != nil {
