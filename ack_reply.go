@@ -77,7 +77,7 @@ func (r *ackReply) token(i int) string {
 func (r *ackReply) number(i int) uint64 {
 	var n uint64
 	token := r.token(i)
-	for k := 0; k < len(token); k++ {
+	for k := range len(token) {
 		digit := token[k] - '0'
 		if digit > 9 {
 			return 0

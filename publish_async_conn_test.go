@@ -109,7 +109,7 @@ func TestPublishAsyncFailsPendingOnDisconnect(t *testing.T) {
 	if err := pubErr(t, f); err != jetstream.ErrNoStreamResponse {
 		t.Errorf("published while disconnected: %v", err)
 	}
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 }
 
 func TestPublishAsyncResolvesAcrossServerRestart(t *testing.T) {
@@ -134,12 +134,12 @@ func TestPublishAsyncResolvesAcrossServerRestart(t *testing.T) {
 			t.Fatal("future is not resolved")
 		}
 	}
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	for range 50 {
 		pubAsync(t, js, "none", jetstream.WithRetryWait(time.Millisecond))
 	}
 	s.start()
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	pubStream(t, nc)
 	pubOk(t, pubAsync(t, js, "foo"))
 }
@@ -177,7 +177,7 @@ func TestPublishAsyncFailsPendingOnClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 	if _, err := js.PublishAsync("foo", nil); err != nats.ErrConnectionClosed {
 		t.Errorf("after the end: %v", err)
 	}
@@ -213,7 +213,7 @@ func TestPublishAsyncRetryThatCannotBeSentCompletes(t *testing.T) {
 	if err := <-handled; err != jetstream.ErrNoStreamResponse {
 		t.Errorf("handler gets %v", err)
 	}
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 }
 
 func TestCleanupPublisherFailsPendingAndReleasesSubscription(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,12 +31,12 @@ func pubUntil(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-func pubClosed(t testing.TB, what string, ch <-chan struct{}) {
+func pubComplete(t testing.TB, ch <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-ch:
 	case <-time.After(pubDeadline):
-		t.Fatalf("still waiting for %s", what)
+		t.Fatal("still waiting for completion")
 	}
 }
 
@@ -118,7 +119,7 @@ func TestPublishAsyncFutureDeliversOnceOnStableChannels(t *testing.T) {
 	early := pubAsync(t, js, "foo")
 	ok := early.Ok()
 	late := pubAsync(t, js, "foo")
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	for _, f := range []jetstream.PubAckFuture{early, late} {
 		ok, failed := f.Ok(), f.Err()
 		if ok != f.Ok() || failed != f.Err() {
@@ -191,7 +192,7 @@ func TestPublishAsyncCallsAckHandlerAfterFutureResolved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	if inHandler.Load() {
 		t.Error("completed while the handler was running")
 	}
@@ -284,7 +285,7 @@ func TestPublishAsyncStaysBelowLimitWithAckingStream(t *testing.T) {
 			t.Fatalf("%d pending", n)
 		}
 	}
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 }
 
 func TestPublishAsyncStallsOutAtLimit(t *testing.T) {
@@ -373,7 +374,7 @@ func TestPublishAsyncFailedSendPassesSlotOn(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	if n := pubCount(t, nc); n != 100 {
 		t.Errorf("%d stored", n)
 	}
@@ -404,7 +405,7 @@ func TestPublishAsyncFailedSendCompletes(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 }
 
 // A43
@@ -422,7 +423,7 @@ func TestPublishAsyncRetriesUntilStreamAppearsWithinOneSlot(t *testing.T) {
 	if ack := pubOk(t, f); ack.Sequence != 1 || ack.Duplicate {
 		t.Errorf("got %+v", *ack)
 	}
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 	if got := pubStored(t, nc, 1); string(got.Data) != "x" || got.Header.Get("Nats-Msg-Id") != "1" {
 		t.Errorf("stored %q with %v", got.Data, got.Header)
 	}
@@ -464,7 +465,7 @@ func TestPublishAsyncRetriesUsedUpReleaseEverything(t *testing.T) {
 			}
 			proceed <- struct{}{}
 		}
-		pubClosed(t, "completion", complete)
+		pubComplete(t, complete)
 		if sent := nc.Stats().OutMsgs - before; sent != want {
 			t.Errorf("%d attempts: sent %d times", attempts, sent)
 		}
@@ -480,9 +481,9 @@ func TestPublishAsyncRetriesKeepTheOrder(t *testing.T) {
 		}
 	}
 	pubStream(t, nc)
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	for i := range 100 {
-		if got := string(pubStored(t, nc, uint64(i+1)).Data); got != fmt.Sprint(i) {
+		if got := string(pubStored(t, nc, uint64(i+1)).Data); got != strconv.Itoa(i) {
 			t.Fatalf("message %d is stored as %s", i, got)
 		}
 	}
@@ -524,7 +525,7 @@ func TestPublishAsyncRetrySendsMessageAsItWasPublished(t *testing.T) {
 	m := &nats.Msg{Subject: "foo.1", Data: []byte("one"), Header: nats.Header{"k": {"a", "b"}}}
 	var futures []jetstream.PubAckFuture
 	for i := range 3 {
-		f, err := js.PublishMsgAsync(m, append(retries, jetstream.WithMsgID(fmt.Sprint(i)))...)
+		f, err := js.PublishMsgAsync(m, append(retries, jetstream.WithMsgID(strconv.Itoa(i)))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -565,8 +566,8 @@ func TestPublishAsyncErrHandlerMayBlockAndRepublish(t *testing.T) {
 	complete := js.PublishAsyncComplete()
 	pubStream(t, nc)
 	close(exists)
-	pubClosed(t, "completion", complete)
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, complete)
+	pubComplete(t, js.PublishAsyncComplete())
 	if n := pubCount(t, nc); n != 10 {
 		t.Errorf("%d stored", n)
 	}
@@ -592,7 +593,7 @@ func TestPublishAsyncCompleteIsSharedWhileBusy(t *testing.T) {
 			t.Error("closed with one pending")
 		}
 		pubAnswer(t, <-msgs)
-		pubClosed(t, "completion", first)
+		pubComplete(t, first)
 	}
 }
 
@@ -618,7 +619,7 @@ func TestPublishAsyncTimeoutFreesSlotsOfLostAcks(t *testing.T) {
 		t.Fatal(err)
 	}
 	complete := js.PublishAsyncComplete()
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 	for _, f := range futures {
 		if err := pubErr(t, f); err != jetstream.ErrAsyncPublishTimeout {
 			t.Fatal(err)
@@ -662,7 +663,7 @@ func TestPublishAsyncTimeoutIsCancelledByAck(t *testing.T) {
 			t.Error("a second outcome")
 		}
 	}
-	pubClosed(t, "completion", js.PublishAsyncComplete())
+	pubComplete(t, js.PublishAsyncComplete())
 	if n := handled.Load(); n != 2 {
 		t.Errorf("handler called %d times", n)
 	}
@@ -713,5 +714,5 @@ func TestPublishAsyncTimeoutHandlerMayUsePublisher(t *testing.T) {
 	if err := pubErr(t, f); err != jetstream.ErrAsyncPublishTimeout {
 		t.Error(err)
 	}
-	pubClosed(t, "completion", complete)
+	pubComplete(t, complete)
 }

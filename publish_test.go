@@ -36,10 +36,8 @@ func pubHandle(t testing.TB, nc *nats.Conn, opts ...jetstream.JetStreamOpt) jets
 func pubStream(t testing.TB, nc *nats.Conn, more ...string) {
 	t.Helper()
 	config := `{"name":"foo","subjects":["foo","foo.>"],"storage":"memory","num_replicas":1`
-	for _, m := range more {
-		config += "," + m
-	}
-	resp, err := nc.Request("$JS.API.STREAM.CREATE.foo", []byte(config+"}"), 5*time.Second)
+	config = strings.Join(append([]string{config}, more...), ",") + "}"
+	resp, err := nc.Request("$JS.API.STREAM.CREATE.foo", []byte(config), 5*time.Second)
 	if err != nil {
 		t.Fatalf("create stream: %v", err)
 	}

@@ -55,7 +55,7 @@ func isHeartbeat(m *nats.Msg) bool {
 }
 
 // parsePullStatus translates a control message. It is the one place that knows
-// the server's codes and texts; the catalogue is in server/consumer.go and
+// the server's codes and texts; the list is in server/consumer.go and
 // ADR-13.
 func parsePullStatus(m *nats.Msg) pullStatus {
 	status := pullStatus{
