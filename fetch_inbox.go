@@ -59,6 +59,7 @@ type fetchInbox struct {
 	retired  bool
 	handBack bool // messages without a fetch are to be redelivered
 	idleFrom time.Time
+	msgs     msgSlab
 }
 
 // fetch is a request in progress.
@@ -218,7 +219,7 @@ func (in *fetchInbox) accept(f *fetch, m *nats.Msg) {
 	}
 	f.gotMsgs++
 	f.gotBytes += m.Size()
-	if !f.sink.put(&jetStreamMsg{js: f.consumer.js, msg: m}) {
+	if !f.sink.put(in.msgs.wrap(f.consumer.js, m)) {
 		f.unclean = true
 		in.finish(f, nil)
 		return

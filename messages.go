@@ -54,6 +54,7 @@ type pullIterator struct {
 
 	taken   []arrival // moved out of arrivals, taken[:next] is used up
 	next    int
+	msgs    msgSlab
 	noBeat  bool  // a missing heartbeat is to be reported
 	fatal   error // to be returned once, behind what is buffered
 	stopped bool  // Next returns no more messages
@@ -225,11 +226,11 @@ func (it *pullIterator) Next(opts ...NextOpt) (Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jetStreamMsg{js: it.consumer.js, msg: msg}, nil
+	return msg, nil
 }
 
 // await waits for a message or for a reason not to.
-func (it *pullIterator) await(o nextOpts) (*nats.Msg, error) {
+func (it *pullIterator) await(o nextOpts) (*jetStreamMsg, error) {
 	var (
 		done    <-chan struct{}
 		timeout <-chan time.Time
@@ -270,7 +271,7 @@ func (it *pullIterator) await(o nextOpts) (*nats.Msg, error) {
 
 // poll sends the requests that are due and returns the next message if there is
 // one. It returns neither message nor error when the caller has to wait.
-func (it *pullIterator) poll() (*nats.Msg, error) {
+func (it *pullIterator) poll() (*jetStreamMsg, error) {
 	for {
 		it.mu.Lock()
 		if it.stopped {
@@ -310,7 +311,7 @@ func (it *pullIterator) request() {
 // take returns the next message out of the buffer, acting on statuses on the
 // way. After a status it asks to be called again, since a request may be due.
 // Called with the lock held.
-func (it *pullIterator) take() (msg *nats.Msg, again bool, err error) {
+func (it *pullIterator) take() (msg *jetStreamMsg, again bool, err error) {
 	if it.next == len(it.taken) {
 		it.refillTaken()
 	}
@@ -335,7 +336,7 @@ func (it *pullIterator) take() (msg *nats.Msg, again bool, err error) {
 	it.active = true
 	it.pinned(item.msg)
 	it.engine.consumed(item.msg.Size())
-	return item.msg, false, nil
+	return it.msgs.wrap(it.consumer.js, item.msg), false, nil
 }
 
 // refillTaken exchanges the used up slice for the one arrivals go to. Called

@@ -368,8 +368,10 @@ type consumeContext struct {
 	handler MessageHandler
 	raw     func(m *nats.Msg, reply *ackReply) // in place of handler, for feeds
 
-	// reply is that of the message being delivered; deliver's alone.
+	// The following are deliver's alone: the reply of the message at hand, split
+	// for ordered consumers, and what messages are made of.
 	reply ackReply
+	msgs  msgSlab
 
 	// The following are guarded by the mutex.
 
@@ -440,7 +442,7 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 	if c.raw != nil {
 		c.raw(m, &c.reply)
 	} else {
-		c.handler(&jetStreamMsg{js: c.consumer.js, msg: m})
+		c.handler(c.msgs.wrap(c.consumer.js, m))
 	}
 
 	c.mu.Lock()

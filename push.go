@@ -85,6 +85,7 @@ type pushSubscription struct {
 	consumeRun
 	consumer *pushConsumer
 	handler  MessageHandler
+	msgs     msgSlab // deliver's alone
 
 	// The following are guarded by the mutex.
 
@@ -146,7 +147,7 @@ func (s *pushSubscription) deliver(m *nats.Msg) {
 	s.handling = true
 	s.mu.Unlock()
 
-	s.handler(&jetStreamMsg{js: s.consumer.js, msg: m})
+	s.handler(s.msgs.wrap(s.consumer.js, m))
 
 	s.mu.Lock()
 	s.handling = false
