@@ -191,6 +191,8 @@ type pullConsumer struct {
 	consumerHandle
 
 	pins pinStore
+	// refusals counts fetches in a row that nobody answered.
+	refusals atomic.Int32
 }
 
 func newPullConsumer(js *jetStream, stream string, info *ConsumerInfo) *pullConsumer {

@@ -26,6 +26,12 @@ const (
 	// replicationGrace is the same for messages the server says it has handed
 	// out but which still pass through the consumer's replicas.
 	replicationGrace = time.Second
+
+	// Pauses before a fetch reports that nobody answers for the consumer, from
+	// the second time in a row on. A program that just fetches again would
+	// otherwise send requests as fast as it can.
+	refusalPauseMin = 10 * time.Millisecond
+	refusalPauseMax = 250 * time.Millisecond
 )
 
 // errFetchDisconnected is the error of a fetch whose time ran out during an
@@ -84,7 +90,7 @@ type fetch struct {
 	ending  bool
 	endErr  error
 	endAt   time.Time
-	expect  int  // gotMsgs when all have come
+	expect  int  // gotMsgs when all have come, 0 if there is nothing to come
 	flush   bool // until core's queue has run empty, instead
 	unclean bool
 }
@@ -217,6 +223,7 @@ func (in *fetchInbox) accept(f *fetch, m *nats.Msg) {
 			f.consumer.pins.give(f.req.group, id[0])
 		}
 	}
+	f.consumer.refusals.Store(0)
 	f.gotMsgs++
 	f.gotBytes += m.Size()
 	if !f.sink.put(in.msgs.wrap(f.consumer.js, m)) {
@@ -232,7 +239,7 @@ func (in *fetchInbox) accept(f *fetch, m *nats.Msg) {
 		// count differs from the server's, the request may still be open.
 		f.unclean = f.unclean || f.gotBytes > f.req.maxBytes
 		in.finish(f, nil)
-	case f.ending && !f.flush && f.gotMsgs >= f.expect:
+	case f.ending && f.expect > 0 && f.gotMsgs >= f.expect:
 		in.finish(f, f.endErr)
 	}
 }
@@ -253,18 +260,42 @@ func (in *fetchInbox) settle(f *fetch, status pullStatus) {
 	case errors.Is(err, ErrConsumerDeleted), errors.Is(err, ErrConsumerLeadershipChanged), errors.Is(err, ErrServerShutdown):
 		// Messages handed out before may still be on their way.
 		f.unclean = true
+	case errors.Is(err, nats.ErrNoResponders):
+		if pause := f.consumer.refused(); pause > 0 {
+			in.endAfter(f, err, pause)
+			return
+		}
+	}
+	if !errors.Is(err, nats.ErrNoResponders) {
+		f.consumer.refusals.Store(0)
 	}
 	if status.pendingMsgs != notCounted {
 		// A replicated consumer sends messages once its replicas know of them,
 		// but some statuses at once. Those messages belong to this fetch.
 		f.expect = f.sentFor + f.sentBatch - status.pendingMsgs
 		if f.gotMsgs < f.expect && !f.resent {
-			f.ending, f.endErr, f.endAt = true, err, time.Now().Add(replicationGrace)
-			in.timer.Reset(replicationGrace)
+			in.endAfter(f, err, replicationGrace)
 			return
 		}
 	}
 	in.finish(f, err)
+}
+
+// endAfter ends the fetch with err after d, or when what is known to be on its
+// way has come. Called with the lock held.
+func (in *fetchInbox) endAfter(f *fetch, err error, d time.Duration) {
+	f.ending, f.endErr, f.endAt = true, err, time.Now().Add(d)
+	in.timer.Reset(d)
+}
+
+// refused counts requests in a row that nobody answered, and returns how long
+// that is to be kept from the user.
+func (c *pullConsumer) refused() time.Duration {
+	n := c.refusals.Add(1)
+	if n < 2 {
+		return 0
+	}
+	return min(refusalPauseMin<<min(n-2, 10), refusalPauseMax)
 }
 
 // finish ends the fetch. The caller releases the inbox once it has unlocked.
@@ -285,9 +316,8 @@ func (in *fetchInbox) finish(f *fetch, err error) {
 func (in *fetchInbox) interrupt(f *fetch, err error) {
 	f.unclean = true
 	if !f.ending && in.queued() > 0 {
-		f.ending, f.flush, f.endErr = true, true, err
-		f.endAt = time.Now().Add(handOverGrace)
-		in.timer.Reset(handOverGrace)
+		f.flush = true
+		in.endAfter(f, err, handOverGrace)
 		return
 	}
 	in.finish(f, err)
@@ -362,7 +392,7 @@ func (in *fetchInbox) tick() {
 	switch {
 	case f.ending:
 		if !now.Before(f.endAt) {
-			f.unclean = true
+			f.unclean = f.unclean || f.expect > 0
 			in.finish(f, f.endErr)
 		}
 	case !now.Before(f.deadline):
