@@ -65,6 +65,53 @@ func (js *jetStream) withDefaultTimeout(ctx context.Context) (context.Context, c
 	return ctx, cancel, nil
 }
 
+// unbounded reports whether ctx never ends, so that nothing has to be derived
+// from it to apply the default timeout.
+func unbounded(ctx context.Context) bool {
+	if ctx.Done() != nil {
+		return false
+	}
+	_, ok := ctx.Deadline()
+	return !ok
+}
+
+// roundTrip sends m as a request and waits for the response until ctx ends, or
+// until the given time if ctx never does. A reply subject of m is ignored.
+func (js *jetStream) roundTrip(ctx context.Context, until time.Time, m *nats.Msg) (*nats.Msg, error) {
+	if !unbounded(ctx) {
+		if len(m.Header) == 0 {
+			return js.conn.RequestWithContext(ctx, m.Subject, m.Data)
+		}
+		return js.conn.RequestMsgWithContext(ctx, m)
+	}
+	wait := time.Until(until)
+	if wait <= 0 {
+		return nil, context.DeadlineExceeded
+	}
+	var resp *nats.Msg
+	var err error
+	if len(m.Header) == 0 {
+		resp, err = js.conn.Request(m.Subject, m.Data, wait)
+	} else {
+		resp, err = js.conn.RequestMsg(m, wait)
+	}
+	if errors.Is(err, nats.ErrTimeout) {
+		// As if the context had the timeout.
+		return nil, context.DeadlineExceeded
+	}
+	return resp, err
+}
+
+// bound returns what [jetStream.roundTrip] takes to apply the default timeout to
+// a context without deadline. A nil context is refused.
+func (js *jetStream) bound(ctx context.Context) (context.Context, time.Time, context.CancelFunc, error) {
+	if ctx != nil && unbounded(ctx) {
+		return ctx, time.Now().Add(js.opts.DefaultTimeout), func() {}, nil
+	}
+	ctx, cancel, err := js.withDefaultTimeout(ctx)
+	return ctx, time.Time{}, cancel, err
+}
+
 // request sends one API request to the subject made of the handle's prefix and
 // the given rest, and returns the raw response. Errors of the context and of
 // core come back untouched.
@@ -72,7 +119,7 @@ func (js *jetStream) withDefaultTimeout(ctx context.Context) (context.Context, c
 // It is the one way in which this package asks the server something, so it is
 // the place where the default timeout and tracing apply.
 func (js *jetStream) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
-	ctx, cancel, err := js.withDefaultTimeout(ctx)
+	ctx, until, cancel, err := js.bound(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +132,7 @@ func (js *jetStream) request(ctx context.Context, subject string, body []byte) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	resp, err := js.conn.RequestWithContext(ctx, subject, body)
+	resp, err := js.roundTrip(ctx, until, &nats.Msg{Subject: subject, Data: body})
 	if err != nil {
 		return nil, js.explainTimeout(err, subject)
 	}

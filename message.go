@@ -232,12 +232,12 @@ func (m *jetStreamMsg) DoubleAck(ctx context.Context) error {
 }
 
 func (m *jetStreamMsg) requestAck(ctx context.Context) error {
-	ctx, cancel, err := m.js.withDefaultTimeout(ctx)
+	ctx, until, cancel, err := m.js.bound(ctx)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	_, err = m.js.conn.RequestWithContext(ctx, m.msg.Reply, ackPayload)
+	_, err = m.js.roundTrip(ctx, until, &nats.Msg{Subject: m.msg.Reply, Data: ackPayload})
 	return err
 }
 

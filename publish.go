@@ -99,14 +99,14 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 	if o.stallWait != 0 {
 		return nil, invalidOption("stall wait cannot be set to sync publish")
 	}
-	ctx, cancel, err := js.withDefaultTimeout(ctx)
+	ctx, until, cancel, err := js.bound(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer cancel()
 	o.setHeader(msg)
 
-	resp, err := js.requestAck(ctx, msg)
+	resp, err := js.roundTrip(ctx, until, msg)
 	for retries := o.retryAttempts; errors.Is(err, nats.ErrNoResponders); retries-- {
 		if retries == 0 {
 			return nil, ErrNoStreamResponse
@@ -114,7 +114,7 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 		if err := sleepContext(ctx, o.retryWait); err != nil {
 			return nil, err
 		}
-		resp, err = js.requestAck(ctx, msg)
+		resp, err = js.roundTrip(ctx, until, msg)
 	}
 	if err != nil {
 		return nil, err
@@ -128,14 +128,6 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 		return nil, err
 	}
 	return ack.pubAck(), nil
-}
-
-// requestAck sends msg once and waits for the answer.
-func (js *jetStream) requestAck(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
-	if len(msg.Header) == 0 {
-		return js.conn.RequestWithContext(ctx, msg.Subject, msg.Data)
-	}
-	return js.conn.RequestMsgWithContext(ctx, msg)
 }
 
 // sleepContext waits for d. If ctx ends before, it returns the context's error.
