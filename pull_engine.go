@@ -101,6 +101,7 @@ type livePull struct {
 
 	batch    int // messages asked for
 	maxBytes int
+	expires  time.Duration
 	left     int // messages of it that have not come yet, see pullEngine.arrived
 	leftover int // bytes likewise
 }
@@ -202,7 +203,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if len(e.pulls) >= maxTrackedPulls {
 		e.pulls = append(e.pulls[:0], e.pulls[1:]...)
 	}
-	e.pulls = append(e.pulls, livePull{id: e.nextID, batch: batch, maxBytes: maxBytes, left: batch, leftover: maxBytes})
+	e.pulls = append(e.pulls, livePull{id: e.nextID, batch: batch, maxBytes: maxBytes, expires: req.expires, left: batch, leftover: maxBytes})
 	e.pendMsgs += batch
 	e.pendBytes += maxBytes
 	return e.nextID, req, true
@@ -333,8 +334,12 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 			return verdict{}
 		}
 		e.unavailable = true
+	case e.knownLimit(pull):
+		// One of several that were sent before the limit was known.
+		return verdict{}
 	case e.learnLimit(status.description):
-		e.retry(now)
+		// Requests within the limit have not failed yet.
+		e.retryAt = time.Time{}
 	default:
 		e.backOff(now, retryBackoffMin, retryBackoffMax)
 	}
@@ -363,6 +368,14 @@ func (e *pullEngine) oversized(pull livePull, untouched bool, now time.Time) ver
 		e.backOff(now, oversizeBackoffMin, max(e.cfg.heartbeat, oversizeBackoffMin))
 		return verdict{report: ErrMaxBytesExceeded}
 	}
+}
+
+// knownLimit reports whether a request exceeds a limit that has been learnt
+// since it was sent.
+func (e *pullEngine) knownLimit(pull livePull) bool {
+	return (e.cfg.limitBatch > 0 && pull.batch > e.cfg.limitBatch) ||
+		(e.cfg.limitBytes > 0 && pull.maxBytes > e.cfg.limitBytes) ||
+		(e.cfg.limitExpires > 0 && pull.expires > e.cfg.limitExpires)
 }
 
 // learnLimit lowers a limit that the server says a request exceeded, and

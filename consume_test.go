@@ -1,0 +1,1188 @@
+package jetstream_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"example.com/jetstream"
+	"example.com/jetstream/internal/jstest"
+)
+
+func TestConsumeDeliversInOrderOneAtATime(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t)
+	e.publish(300)
+	var seqs []jetstream.Msg // without a lock: calls happen one after the other
+	var running atomic.Int32
+	done := make(chan struct{})
+	cc, err := e.cons.Consume(func(m jetstream.Msg) {
+		if running.Add(1) != 1 {
+			t.Error("two handler calls at once")
+		}
+		seqs = append(seqs, m)
+		_ = m.Ack()
+		running.Add(-1)
+		if len(seqs) == 300 {
+			close(done)
+		}
+	}, jetstream.PullMaxMessages(7))
+	mgOK(t, err)
+	tpDone(t, "all messages", done)
+	cc.Stop()
+	tpDone(t, "the end", cc.Closed())
+	log := &tpLog{msgs: seqs}
+	log.inOrderOnce(t, 300)
+	e.waitInfo("all to be acknowledged", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 0 && i.NumPending == 0 })
+}
+
+func TestConsumeAndMessagesRefuseBadInputBeforeSending(t *testing.T) {
+	t.Parallel()
+	// A21 A23 B25
+	e := tpStart(t)
+	pulls := e.pulls()
+	handler := func(jetstream.Msg) {}
+	_, err := e.cons.Consume(nil, jetstream.PullMaxMessages(-1))
+	mgSame(t, err, jetstream.ErrHandlerRequired)
+
+	type both interface {
+		jetstream.PullConsumeOpt
+		jetstream.PullMessagesOpt
+	}
+	subs := e.nc.NumSubscriptions()
+	for _, c := range []struct {
+		reason string
+		opts   []both
+	}{
+		{"maxMessages size must be at least 1", []both{jetstream.PullMaxMessages(0)}},
+		{"maxMessages size must be at least 1", []both{jetstream.PullMaxMessages(-1)}},
+		{"max bytes must be greater than 0", []both{jetstream.PullMaxBytes(0)}},
+		{"maxMessages size must be at least 1", []both{jetstream.PullMaxMessagesWithBytesLimit(0, 1)}},
+		{"maxBytes size must be at least 1", []both{jetstream.PullMaxMessagesWithBytesLimit(1, 0)}},
+		{"maxMessages already set", []both{jetstream.PullMaxMessages(5), jetstream.PullMaxMessagesWithBytesLimit(1, 1)}},
+		{"expires value must be at least 1s", []both{jetstream.PullExpiry(999 * time.Millisecond)}},
+		{"idle_heartbeat value must be within 500ms-30s range", []both{jetstream.PullHeartbeat(499 * time.Millisecond)}},
+		{"idle_heartbeat value must be within 500ms-30s range", []both{jetstream.PullHeartbeat(31 * time.Second)}},
+		{"auto stop after value cannot be less than 1", []both{jetstream.StopAfter(0)}},
+		{"min pending should be more than 0", []both{jetstream.PullMinPending(0)}},
+		{"min pending should be more than 0", []both{jetstream.PullMinAckPending(0)}},
+		{"only one of MaxMessages and MaxBytes can be specified", []both{jetstream.PullMaxMessages(1), jetstream.PullMaxBytes(1)}},
+		{"the value of Heartbeat must be less than 50% of expiry", []both{jetstream.PullExpiry(time.Second), jetstream.PullHeartbeat(time.Second)}},
+		{"threshold of messages cannot be negative: -1", []both{jetstream.PullThresholdMessages(-1)}},
+		{"threshold of bytes cannot be negative: -1", []both{jetstream.PullThresholdBytes(-1)}},
+		{"priority group is not supported for this consumer", []both{jetstream.PullPriorityGroup("A")}},
+		{"option cannot be nil", []both{nil}},
+	} {
+		var consumeOpts []jetstream.PullConsumeOpt
+		var messagesOpts []jetstream.PullMessagesOpt
+		for _, opt := range c.opts {
+			consumeOpts = append(consumeOpts, opt)
+			messagesOpts = append(messagesOpts, opt)
+		}
+		_, err := e.cons.Consume(handler, consumeOpts...)
+		tpOptionError(t, err, c.reason)
+		_, err = e.cons.Messages(messagesOpts...)
+		tpOptionError(t, err, c.reason)
+	}
+	mgEqual(t, "subscriptions", e.nc.NumSubscriptions(), subs)
+	e.settled()
+	mgEqual(t, "requests", pulls.Len(), 0)
+
+	e.nc.Close()
+	_, err = e.cons.Consume(handler)
+	mgIs(t, err, nats.ErrConnectionClosed)
+	_, err = e.cons.Messages()
+	mgIs(t, err, nats.ErrConnectionClosed)
+}
+
+func TestPriorityGroupMustBeOneOfTheConsumers(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t, tpPinned)
+	for reason, opts := range map[string][]jetstream.PullConsumeOpt{
+		"priority group is required for priority consumer": nil,
+		"invalid priority group":                           {jetstream.PullPriorityGroup("B")},
+	} {
+		_, err := e.cons.Consume(func(jetstream.Msg) {}, opts...)
+		tpOptionError(t, err, reason)
+	}
+	_, err := e.cons.Messages()
+	tpOptionError(t, err, "priority group is required for priority consumer")
+	_, err = e.cons.Messages(jetstream.PullPriorityGroup("B"))
+	tpOptionError(t, err, "invalid priority group")
+}
+
+func TestConsumeSendsItsFirstRequestBeforeItReturns(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t)
+	for _, c := range []struct {
+		name string
+		opts []jetstream.PullConsumeOpt
+		want jstest.PullRequest
+	}{
+		{"defaults", nil, jstest.PullRequest{
+			Batch: 500, MaxBytes: 32 << 20, Expires: 30 * time.Second, IdleHeartbeat: 15 * time.Second,
+		}},
+		{"count", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(3), jetstream.PullExpiry(4 * time.Second)}, jstest.PullRequest{
+			Batch: 3, MaxBytes: 32 << 20, Expires: 4 * time.Second, IdleHeartbeat: 2 * time.Second,
+		}},
+		{"bytes", []jetstream.PullConsumeOpt{jetstream.PullMaxBytes(1024), jetstream.PullHeartbeat(time.Second)}, jstest.PullRequest{
+			Batch: 1_000_000, MaxBytes: 1024, Expires: 30 * time.Second, IdleHeartbeat: time.Second,
+		}},
+		{"both", []jetstream.PullConsumeOpt{jetstream.PullMaxMessagesWithBytesLimit(9, 1024)}, jstest.PullRequest{
+			Batch: 9, MaxBytes: 1024, Expires: 30 * time.Second, IdleHeartbeat: 15 * time.Second,
+		}},
+		{"stop after", []jetstream.PullConsumeOpt{jetstream.StopAfter(2)}, jstest.PullRequest{
+			Batch: 2, MaxBytes: 32 << 20, Expires: 30 * time.Second, IdleHeartbeat: 15 * time.Second,
+		}},
+		{"long expiry", []jetstream.PullConsumeOpt{jetstream.PullExpiry(2 * time.Minute)}, jstest.PullRequest{
+			Batch: 500, MaxBytes: 32 << 20, Expires: 2 * time.Minute, IdleHeartbeat: 30 * time.Second,
+		}},
+	} {
+		pulls := e.pulls()
+		cc, err := e.cons.Consume(func(jetstream.Msg) {}, c.opts...)
+		mgOK(t, err)
+		cc.Stop()
+		got := e.requested(pulls, 1)
+		if len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s: requests are %+v, want one of %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPullRequestsCarryPriorityOptions(t *testing.T) {
+	t.Parallel()
+	// A28
+	for policy, adjust := range map[string]func(*jetstream.ConsumerConfig){"overflow": tpOverflow, "prioritized": tpPrioritized} {
+		e := tpStart(t, adjust)
+		pulls := e.pulls()
+		var opts []jetstream.PullConsumeOpt
+		var fetchOpts []jetstream.FetchOpt
+		want := jstest.PullRequest{Group: "A"}
+		if policy == "overflow" {
+			opts = []jetstream.PullConsumeOpt{jetstream.PullPriorityGroup("A"), jetstream.PullMinPending(3), jetstream.PullMinAckPending(4)}
+			fetchOpts = []jetstream.FetchOpt{jetstream.FetchPriorityGroup("A"), jetstream.FetchMinPending(3), jetstream.FetchMinAckPending(4)}
+			want.MinPending, want.MinAckPending = 3, 4
+		} else {
+			opts = []jetstream.PullConsumeOpt{jetstream.PullPriorityGroup("A"), jetstream.PullPrioritized(7)}
+			fetchOpts = []jetstream.FetchOpt{jetstream.FetchPriorityGroup("A"), jetstream.FetchPrioritized(7)}
+			want.Priority = 7
+		}
+		cc, err := e.cons.Consume(func(jetstream.Msg) {}, opts...)
+		mgOK(t, err)
+		e.requested(pulls, 1)
+		batch, err := e.cons.Fetch(1, append(fetchOpts, jetstream.FetchMaxWait(50*time.Millisecond))...)
+		mgEqual(t, "fetched", len(tpBatch(t, batch, err)), 0)
+		mgOK(t, batch.Error())
+		for _, got := range e.requested(pulls, 2) {
+			got.Batch, got.MaxBytes, got.Expires, got.IdleHeartbeat = 0, 0, 0, 0
+			mgEqual(t, policy, got, want)
+		}
+		cc.Stop()
+	}
+}
+
+func TestRequestOfHighestPriorityIsServedFirst(t *testing.T) {
+	t.Parallel()
+	// A28
+	e := tpStart(t, tpPrioritized)
+	group := jetstream.PullPriorityGroup("A")
+	var low, high tpLog
+	ccLow, err := e.cons.Consume(low.take, group, jetstream.PullPrioritized(1))
+	mgOK(t, err)
+	defer ccLow.Stop()
+	ccHigh, err := e.again().Consume(high.take, group, jetstream.PullPrioritized(0))
+	mgOK(t, err)
+	defer ccHigh.Stop()
+	e.settled()
+	e.publish(100)
+	high.wait(t, 100)
+	mgEqual(t, "messages of lower priority", low.len(), 0)
+}
+
+func TestConsumeRefillsAtThreshold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		opts  []jetstream.PullConsumeOpt
+		total int
+		want  []int // batches
+	}{
+		{"default", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(10)}, 10, []int{10, 6}},
+		{"own", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(10), jetstream.PullThresholdMessages(2)}, 10, []int{10, 9}},
+		{"above the limit", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(3), jetstream.PullThresholdMessages(50)}, 3, []int{3, 1, 1, 1}},
+		{"one", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(1)}, 3, []int{1, 1, 1, 1}},
+		{"stop after", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(10), jetstream.StopAfter(13)}, 20, []int{10, 3}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := tpStart(t)
+			pulls := e.pulls()
+			e.publish(c.total)
+			var log tpLog
+			cc, err := e.cons.Consume(log.take, c.opts...)
+			mgOK(t, err)
+			defer cc.Stop()
+			log.wait(t, min(c.total, 13))
+			var batches []int
+			for _, pull := range e.requested(pulls, len(c.want)) {
+				batches = append(batches, pull.Batch)
+			}
+			if !slices.Equal(batches, c.want) {
+				t.Errorf("batches are %v, want %v", batches, c.want)
+			}
+		})
+	}
+}
+
+func TestConsumeRespectsWindowsOfMessagesAndBytes(t *testing.T) {
+	t.Parallel()
+	// A19
+	e := tpStart(t)
+	e.publish(10)
+	var log tpLog
+	pulls := e.pulls()
+	cc, err := e.cons.Consume(log.take, jetstream.PullMaxMessagesWithBytesLimit(10, 1024))
+	mgOK(t, err)
+	log.wait(t, 10)
+	mgEqual(t, "requests for small messages", len(e.requested(pulls, 2)), 2)
+
+	pulls.Reset()
+	e.publishSize(10, 950)
+	log.wait(t, 20)
+	// The first answers the request that is there if that has no small message
+	// to its account.
+	if n := len(e.requested(pulls, 9)); n > 10 {
+		t.Errorf("%d requests for 10 messages of which one fits, want 9 or 10", n)
+	}
+	cc.Stop()
+	log.inOrderOnce(t, 20)
+}
+
+func TestConsumeByBytesKeepsTheWindow(t *testing.T) {
+	t.Parallel()
+	// A19
+	e := tpStart(t)
+	e.publishSize(200, 100)
+	const window = 2000
+	pulls := e.pulls()
+	var log tpLog
+	var errs tpErrors
+	gate := make(chan struct{})
+	cc, err := e.cons.Consume(func(m jetstream.Msg) {
+		<-gate
+		log.take(m)
+	}, jetstream.PullMaxBytes(window), errs.handler())
+	mgOK(t, err)
+	defer cc.Stop()
+	e.waitInfo("the window to fill", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending > 0 && i.NumWaiting == 0 })
+	close(gate)
+	log.wait(t, 200)
+	log.inOrderOnce(t, 200)
+	for _, pull := range e.requested(pulls, 10) {
+		if pull.MaxBytes > window || pull.MaxBytes <= 0 {
+			t.Errorf("request for %d bytes", pull.MaxBytes)
+		}
+	}
+	if n := pulls.Len(); n > 60 {
+		t.Errorf("%d requests for 200 messages", n)
+	}
+	errs.none(t)
+}
+
+func TestConsumeByBytesGoesOnAfterExactFit(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t)
+	e.publishSize(9, 100)
+	probe, err := e.cons.Next()
+	mgOK(t, err)
+	size := tpSize(probe)
+	mgOK(t, probe.Nak())
+	for _, opts := range [][]jetstream.PullConsumeOpt{
+		{jetstream.PullMaxBytes(size)},
+		{jetstream.PullMaxBytes(3 * size)},
+		{jetstream.PullMaxBytes(3 * size), jetstream.StopAfter(9)},
+	} {
+		e.rewind()
+		var log tpLog
+		var errs tpErrors
+		cc, err := e.cons.Consume(log.take, append(opts, errs.handler())...)
+		mgOK(t, err)
+		// Well before the heartbeat could help it on.
+		log.waitFor(t, 9, 10*time.Second)
+		cc.Stop()
+		tpDone(t, "the end", cc.Closed())
+		errs.none(t)
+	}
+}
+
+func TestStopLetsTheRunningCallEndAndStartsNoOther(t *testing.T) {
+	t.Parallel()
+	// A9 A17 B45
+	e := tpStart(t)
+	e.publish(10)
+	started, release := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int32
+	var errs tpErrors
+	cc, err := e.cons.Consume(func(jetstream.Msg) {
+		if calls.Add(1) == 2 {
+			close(started)
+			<-release
+		}
+	}, errs.handler(), jetstream.PullHeartbeat(500*time.Millisecond))
+	mgOK(t, err)
+	tpDone(t, "the second call", started)
+	before := cc.Closed()
+	cc.Stop()
+	cc.Stop()
+	if !tpOpen(cc.Closed()) || !tpOpen(before) {
+		t.Error("closed while the handler runs")
+	}
+	jstest.WaitFor(t, tpWait, "the subscription to go", func() bool { return e.info().NumWaiting == 0 })
+	if !tpOpen(cc.Closed()) {
+		t.Error("closed while the handler runs")
+	}
+	pulls := e.pulls()
+	close(release)
+	tpDone(t, "the end", before)
+	tpDone(t, "the end", cc.Closed())
+	cc.Stop()
+	cc.Drain()
+	// A heartbeat that is watched after the end would be missing by now.
+	time.Sleep(1300 * time.Millisecond)
+	mgEqual(t, "calls", calls.Load(), int32(2))
+	mgEqual(t, "requests after the end", pulls.Len(), 0)
+	errs.none(t)
+}
+
+func TestDrainHandlesWhatHasArrived(t *testing.T) {
+	t.Parallel()
+	// A9
+	e := tpStart(t)
+	e.publish(10)
+	release := make(chan struct{})
+	var calls atomic.Int32
+	cc, err := e.cons.Consume(func(m jetstream.Msg) {
+		<-release
+		_ = m.Ack()
+		calls.Add(1)
+	}, jetstream.PullMaxMessages(10), jetstream.PullThresholdMessages(9))
+	mgOK(t, err)
+	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 10 })
+	mgOK(t, e.nc.Flush())
+	pulls := e.pulls()
+	cc.Drain()
+	cc.Drain()
+	cc.Stop() // drains on
+	e.publish(5)
+	close(release)
+	tpDone(t, "the end", cc.Closed())
+	mgEqual(t, "calls", calls.Load(), int32(10))
+	e.settled()
+	mgEqual(t, "requests while draining", pulls.Len(), 0)
+	mgEqual(t, "messages not delivered", e.info().NumPending, uint64(5))
+}
+
+func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
+	t.Parallel()
+	// A3
+	end := map[string]func(jetstream.ConsumeContext){
+		"Stop":  jetstream.ConsumeContext.Stop,
+		"Drain": jetstream.ConsumeContext.Drain,
+	}
+	for name, end := range end {
+		t.Run(name+" in the message handler", func(t *testing.T) {
+			t.Parallel()
+			e := tpStart(t)
+			var cc jetstream.ConsumeContext
+			var calls atomic.Int32
+			ready := make(chan struct{})
+			cc, err := e.cons.Consume(func(jetstream.Msg) {
+				<-ready
+				calls.Add(1)
+				end(cc)
+				_ = cc.Closed()
+			}, jetstream.PullMaxMessages(10))
+			mgOK(t, err)
+			e.publish(5)
+			e.waitInfo("delivery", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 5 })
+			mgOK(t, e.nc.Flush())
+			close(ready)
+			tpDone(t, "the end", cc.Closed())
+			want := int32(1)
+			if name == "Drain" {
+				want = 5
+			}
+			mgEqual(t, "calls", calls.Load(), want)
+		})
+		t.Run(name+" in the error handler", func(t *testing.T) {
+			t.Parallel()
+			cons, fake, _ := tpFake(t)
+			fake.OnPull(jstest.Status(409, "Something Else"))
+			got := make(chan jetstream.ConsumeContext, 16)
+			cc, err := cons.Consume(func(jetstream.Msg) {}, jetstream.ConsumeErrHandler(func(cc jetstream.ConsumeContext, err error) {
+				if err.Error() != "nats: Something Else" {
+					t.Errorf("error is %v", err)
+				}
+				end(cc)
+				got <- cc
+			}))
+			mgOK(t, err)
+			tpDone(t, "the end", cc.Closed())
+			if <-got != cc {
+				t.Error("the error handler got another context than Consume returned")
+			}
+			n := len(fake.Pulls())
+			time.Sleep(200 * time.Millisecond)
+			mgEqual(t, "requests after the end", len(fake.Pulls()), n)
+		})
+	}
+}
+
+func TestStopAndDrainAtTheSameInstant(t *testing.T) {
+	t.Parallel()
+	// A4
+	e := tpStart(t)
+	e.publish(100)
+	for range 100 {
+		cc, err := e.cons.Consume(func(m jetstream.Msg) { _ = m.Nak() }, jetstream.PullMaxMessages(5))
+		mgOK(t, err)
+		var wg sync.WaitGroup
+		for _, end := range []func(){cc.Stop, cc.Drain, cc.Stop, cc.Drain} {
+			wg.Go(end)
+		}
+		wg.Wait()
+		tpDone(t, "the end", cc.Closed())
+	}
+}
+
+func TestNewConsumeGetsAllThatIsPublishedAfterStop(t *testing.T) {
+	t.Parallel()
+	// A5
+	e := tpStart(t)
+	total := 0
+	for i := range 20 {
+		cc, err := e.cons.Consume(func(m jetstream.Msg) { t.Errorf("message %q of the last round", m.Data()) })
+		mgOK(t, err)
+		cc.Stop()
+		mgOK(t, e.nc.Flush())
+		e.publish(5)
+		total += 5
+		var log tpLog
+		if i%2 == 0 {
+			cc, err = e.cons.Consume(log.take, jetstream.StopAfter(5))
+			mgOK(t, err)
+			tpDone(t, "the end", cc.Closed())
+		} else {
+			it, err := e.cons.Messages()
+			mgOK(t, err)
+			tpNext(t, it, &log, 5)
+			it.Stop()
+		}
+		seqs := tpSeqs(t, log.all(), true)
+		mgEqual(t, "messages", len(seqs), 5)
+		mgEqual(t, "last message", seqs[4], uint64(total))
+	}
+}
+
+func TestConsumeStopsAfterExactlyAsMany(t *testing.T) {
+	t.Parallel()
+	// A29
+	e := tpStart(t)
+	e.publish(100)
+	for _, opts := range [][]jetstream.PullConsumeOpt{
+		{jetstream.PullMaxMessages(20)},
+		{jetstream.PullMaxBytes(500)},
+		{jetstream.PullMaxMessagesWithBytesLimit(30, 300)},
+		{jetstream.PullMaxMessages(1)},
+		nil,
+	} {
+		e.rewind()
+		var log tpLog
+		var errs tpErrors
+		cc, err := e.cons.Consume(log.take, append(opts, jetstream.StopAfter(50), errs.handler())...)
+		mgOK(t, err)
+		tpDone(t, "the end", cc.Closed())
+		log.inOrderOnce(t, 50)
+		errs.none(t)
+		e.waitInfo("the rest to be left alone", func(i *jetstream.ConsumerInfo) bool {
+			return i.NumPending == 50 && i.NumAckPending == 0 && i.NumWaiting == 0
+		})
+	}
+}
+
+func TestConsumersOfOneHandleShareMessages(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t)
+	var logs [2]tpLog
+	for i := range logs {
+		cc, err := e.cons.Consume(logs[i].take, jetstream.PullMaxMessages(3))
+		mgOK(t, err)
+		defer cc.Stop()
+	}
+	e.settled()
+	e.publish(50)
+	jstest.WaitFor(t, tpWait, "all messages", func() bool { return logs[0].len()+logs[1].len() == 50 })
+	if logs[0].len() == 0 || logs[1].len() == 0 {
+		t.Errorf("messages are split %d to %d", logs[0].len(), logs[1].len())
+	}
+	all := &tpLog{msgs: append(logs[0].all(), logs[1].all()...)}
+	all.complete(t, 50)
+}
+
+func TestConsumeReportsMissingConsumerAndEnds(t *testing.T) {
+	t.Parallel()
+	// B21
+	e := tpStart(t)
+	mgOK(t, e.adminJS.DeleteConsumer(mgContext(t), tpStream, tpConsumer))
+	var errs tpErrors
+	started := time.Now()
+	cc, err := e.cons.Consume(func(jetstream.Msg) {}, jetstream.PullHeartbeat(500*time.Millisecond), errs.handler())
+	mgOK(t, err)
+	tpDone(t, "the end", cc.Closed())
+	got := errs.all()
+	if len(got) < 3 {
+		t.Fatalf("errors are %v", got)
+	}
+	mgSame(t, got[0], nats.ErrNoResponders)
+	mgSame(t, got[1], jetstream.ErrNoHeartbeat)
+	if d := errs.when(1).Sub(started); d < time.Second || d > 1500*time.Millisecond {
+		t.Errorf("missing heartbeat was reported after %v, want 1s to 1.5s", d)
+	}
+	mgSame(t, got[len(got)-1], jetstream.ErrConsumerNotFound)
+}
+
+func TestErrorHandlerThatBlocksHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	// A18 B52
+	e := tpStart(t)
+	cons, fake := tpFakeOver(t, e.nc, e.admin)
+	var statuses atomic.Int32
+	fake.OnPull(func(c *jstest.Call) {
+		if statuses.Add(1) <= 5 {
+			for range 20 {
+				c.Status(409, "Something Else")
+			}
+			return
+		}
+		c.Forward()
+	})
+	block := make(chan struct{})
+	entered := make(chan struct{})
+	var once sync.Once
+	var log tpLog
+	cc, err := cons.Consume(log.take, jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) {
+		once.Do(func() { close(entered) })
+		<-block
+	}))
+	mgOK(t, err)
+	tpDone(t, "the error handler", entered)
+	e.publish(100)
+	log.wait(t, 100)
+	log.inOrderOnce(t, 100)
+	cc.Stop()
+	tpDone(t, "the end", cc.Closed())
+	close(block)
+}
+
+func TestConsumeOutlastsStatuses(t *testing.T) {
+	t.Parallel()
+	// B65: without an error handler too.
+	for _, c := range []struct {
+		code    int
+		text    string
+		headers []string
+		report  string
+	}{
+		{404, "No Messages", nil, "nats: no messages"},
+		{408, "Request Timeout", []string{"Nats-Pending-Messages", "10", "Nats-Pending-Bytes", "0"}, ""},
+		{408, "Requests Pending", nil, ""},
+		{409, "Message Size Exceeds MaxBytes", []string{"Nats-Pending-Messages", "10", "Nats-Pending-Bytes", "10"}, ""},
+		{409, "Leadership Change", nil, "nats: leadership change"},
+		{409, "Server Shutdown", []string{"Nats-Pending-Messages", "10", "Nats-Pending-Bytes", "0"}, "nats: server shutdown"},
+		{409, "Exceeded MaxRequestBatch of 7", nil, "nats: Exceeded MaxRequestBatch of 7"},
+		{409, "Exceeded MaxWaiting", nil, "nats: Exceeded MaxWaiting"},
+		{412, "Required Api Level", nil, "nats: Required Api Level"},
+		{423, "Nats-Pin-Id mismatch", nil, "nats: pin ID mismatch"},
+		{503, "", nil, "nats: no responders available for request"},
+	} {
+		t.Run(fmt.Sprint(c.code, c.text), func(t *testing.T) {
+			t.Parallel()
+			e := tpStart(t)
+			e.publish(20)
+			cons, fake := tpFakeOver(t, e.nc, e.admin)
+			fake.OnPull(jstest.InTurn(jstest.Status(c.code, c.text, c.headers...), jstest.Forward))
+			var log tpLog
+			var errs tpErrors
+			cc, err := cons.Consume(log.take, jetstream.PullMaxMessages(10), errs.handler())
+			mgOK(t, err)
+			// The default heartbeat could not help yet.
+			log.waitFor(t, 20, 10*time.Second)
+			cc.Stop()
+			tpDone(t, "the end", cc.Closed())
+			log.inOrderOnce(t, 20)
+			var texts []string
+			for _, err := range errs.all() {
+				texts = append(texts, err.Error())
+			}
+			if got := strings.Join(texts, ", "); got != c.report {
+				t.Errorf("reported %q, want %q", got, c.report)
+			}
+		})
+	}
+}
+
+func TestConsumeAndMessagesEndWithTerminalStatus(t *testing.T) {
+	t.Parallel()
+	// B22
+	for _, c := range []struct {
+		code    int
+		text    string
+		headers []string
+		want    string
+		is      error
+	}{
+		{400, "Bad Request - why", nil, "nats: API error: code=400 err_code=10003 description=bad request", jetstream.ErrBadRequest},
+		{409, "Consumer Deleted", nil, "nats: consumer deleted", jetstream.ErrConsumerDeleted},
+		{409, "Consumer is push based", nil, jetstream.ErrNotPullConsumer.Error(), jetstream.ErrNotPullConsumer},
+		{408, "Request Timeout", []string{"Nats-Pending-Messages", "x"}, "nats: invalid format of Nats-Pending-Messages", nil},
+		{408, "Request Timeout", []string{"Nats-Pending-Bytes", "x"}, "nats: invalid format of Nats-Pending-Bytes", nil},
+	} {
+		cons, fake, _ := tpFake(t)
+		fake.OnPull(jstest.Status(c.code, c.text, c.headers...))
+		var errs tpErrors
+		cc, err := cons.Consume(func(jetstream.Msg) {}, errs.handler())
+		mgOK(t, err)
+		tpDone(t, "the end", cc.Closed())
+		got := errs.all()
+		if len(got) != 1 || got[0].Error() != c.want || (c.is != nil && !errors.Is(got[0], c.is)) {
+			t.Errorf("%d %s: errors are %v, want %s once", c.code, c.text, got, c.want)
+		}
+		it, err := cons.Messages()
+		mgOK(t, err)
+		_, err = it.Next()
+		if err == nil || err.Error() != c.want || (c.is != nil && !errors.Is(err, c.is)) {
+			t.Errorf("%d %s: Next returned %v, want %s", c.code, c.text, err, c.want)
+		}
+		_, err = it.Next()
+		mgSame(t, err, jetstream.ErrMsgIteratorClosed)
+		mgEqual(t, "requests", len(fake.Pulls()), 2)
+	}
+}
+
+func TestPushConsumerIsRefusedByPullHandle(t *testing.T) {
+	t.Parallel()
+	// B22
+	e := tpStart(t)
+	_, err := e.js.CreatePushConsumer(mgContext(t), tpStream, jetstream.ConsumerConfig{Durable: "P", DeliverSubject: "d"})
+	mgOK(t, err)
+	_, err = e.js.Consumer(mgContext(t), tpStream, "P")
+	mgIs(t, err, jetstream.ErrNotPullConsumer)
+}
+
+func TestConsumeEndsWhenConsumerOrStreamIsDeleted(t *testing.T) {
+	t.Parallel()
+	for what, remove := range map[string]func(e *tpEnv) error{
+		"consumer": func(e *tpEnv) error { return e.adminJS.DeleteConsumer(mgContext(t), tpStream, tpConsumer) },
+		"stream":   func(e *tpEnv) error { return e.adminJS.DeleteStream(mgContext(t), tpStream) },
+	} {
+		e := tpStart(t)
+		e.publish(5)
+		var log tpLog
+		var errs tpErrors
+		cc, err := e.cons.Consume(log.take, errs.handler())
+		mgOK(t, err)
+		log.wait(t, 5)
+		mgOK(t, remove(e))
+		tpDone(t, what+" to be missed", cc.Closed())
+		got := errs.all()
+		if len(got) != 1 || got[0] != jetstream.ErrConsumerDeleted {
+			t.Errorf("%s deleted: errors are %v", what, got)
+		}
+	}
+}
+
+func TestInvalidPriorityEndsConsume(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t, tpPrioritized)
+	var errs tpErrors
+	cc, err := e.cons.Consume(func(jetstream.Msg) {}, jetstream.PullPriorityGroup("A"), jetstream.PullPrioritized(10), errs.handler())
+	mgOK(t, err)
+	tpDone(t, "the end", cc.Closed())
+	if got := errs.all(); len(got) != 1 || !errors.Is(got[0], jetstream.ErrBadRequest) {
+		t.Errorf("errors are %v", got)
+	}
+}
+
+func TestSlowHandlerIsNoMissingHeartbeat(t *testing.T) {
+	t.Parallel()
+	// A16
+	e := tpStart(t)
+	e.publish(2)
+	var log tpLog
+	var errs tpErrors
+	cc, err := e.cons.Consume(func(m jetstream.Msg) {
+		time.Sleep(1600 * time.Millisecond)
+		log.take(m)
+	}, jetstream.PullHeartbeat(500*time.Millisecond), jetstream.PullExpiry(time.Second), errs.handler())
+	mgOK(t, err)
+	log.wait(t, 2)
+	e.publish(1)
+	log.wait(t, 3)
+	cc.Stop()
+	errs.none(t)
+}
+
+func TestConsumeRenewsExpiredRequestsSilently(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t)
+	pulls := e.pulls()
+	var log tpLog
+	var errs tpErrors
+	cc, err := e.cons.Consume(log.take, jetstream.PullMaxMessages(10), jetstream.PullExpiry(time.Second), errs.handler())
+	mgOK(t, err)
+	for _, pull := range e.requested(pulls, 3) {
+		mgEqual(t, "batch", pull.Batch, 10)
+	}
+	e.publish(30)
+	log.wait(t, 30)
+	cc.Stop()
+	log.inOrderOnce(t, 30)
+	errs.none(t)
+}
+
+func TestLargeMessagesDoNotFloodTheConnection(t *testing.T) {
+	t.Parallel()
+	// B8
+	e := tpStart(t, tpAckNone)
+	const total = 80
+	for range total {
+		_, err := e.adminJS.Publish(mgContext(t), tpSubject, make([]byte, 900<<10))
+		mgOK(t, err)
+	}
+	var log tpLog
+	var errs tpErrors
+	gate := make(chan struct{})
+	cc, err := e.cons.Consume(func(m jetstream.Msg) {
+		<-gate
+		log.add(m)
+	}, errs.handler())
+	mgOK(t, err)
+	defer cc.Stop()
+	e.waitInfo("the budget to be used up", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Consumer > 0 && i.NumWaiting == 0 })
+	if n := e.info().Delivered.Consumer; n > 40 {
+		t.Errorf("%d messages delivered to a handler that is stuck", n)
+	}
+	close(gate)
+	log.wait(t, total)
+	log.inOrderOnce(t, total)
+	mgEqual(t, "reconnects", e.nc.Stats().Reconnects, uint64(0))
+	errs.none(t)
+}
+
+func TestMessagesWithStatusHeaderAreDelivered(t *testing.T) {
+	t.Parallel()
+	// B10
+	e := tpStart(t)
+	store := func() {
+		for _, status := range []string{"100", "404", "409", "503", "", "x"} {
+			e.publishMsg(&nats.Msg{Subject: tpSubject, Header: nats.Header{"Status": {status}, "Description": {"Consumer Deleted"}}})
+		}
+		e.published()
+	}
+	var errs tpErrors
+	var log tpLog
+	store()
+	cc, err := e.cons.Consume(log.take, errs.handler(), jetstream.StopAfter(6))
+	mgOK(t, err)
+	tpDone(t, "the end", cc.Closed())
+	mgEqual(t, "consumed", log.len(), 6)
+	errs.none(t)
+	store()
+	it, err := e.cons.Messages()
+	mgOK(t, err)
+	tpNext(t, it, &log, 6)
+	it.Stop()
+	store()
+	batch, err := e.cons.Fetch(6)
+	mgEqual(t, "fetched", len(tpBatch(t, batch, err)), 6)
+	mgOK(t, batch.Error())
+	store()
+	for range 6 {
+		_, err := e.cons.Next(jetstream.FetchMaxWait(tpWait))
+		mgOK(t, err)
+	}
+}
+
+func TestOnlyOneConsumeOfAHandleIsPinned(t *testing.T) {
+	t.Parallel()
+	// B14
+	e := tpStart(t, tpPinned)
+	group := jetstream.PullPriorityGroup("A")
+	var logs [2]tpLog
+	var ccs [2]jetstream.ConsumeContext
+	for i := range logs {
+		var err error
+		ccs[i], err = e.cons.Consume(logs[i].take, group, jetstream.PullMaxMessages(5))
+		mgOK(t, err)
+		defer ccs[i].Stop()
+	}
+	e.settled()
+	e.publish(200)
+	jstest.WaitFor(t, tpWait, "all messages", func() bool { return logs[0].len()+logs[1].len() == 200 })
+	if logs[0].len() != 200 && logs[1].len() != 200 {
+		t.Errorf("exclusive group is split %d to %d", logs[0].len(), logs[1].len())
+	}
+	winner, other := 0, 1
+	if logs[1].len() == 200 {
+		winner, other = 1, 0
+	}
+	for _, m := range logs[winner].all() {
+		if m.Headers().Get("Nats-Pin-Id") == "" {
+			t.Fatal("message of a pinned consumer without its pin id")
+		}
+	}
+	// The other one takes over when the pin is taken away.
+	ccs[winner].Stop()
+	st, err := e.adminJS.Stream(mgContext(t), tpStream)
+	mgOK(t, err)
+	mgOK(t, e.nc.Flush())
+	mgOK(t, st.UnpinConsumer(mgContext(t), tpConsumer, "A"))
+	e.publish(50)
+	logs[other].wait(t, 50)
+}
+
+func TestLostPinLeadsToAnImmediateRequest(t *testing.T) {
+	t.Parallel()
+	// A27
+	e := tpStart(t, tpPinned)
+	pulls := e.pulls()
+	var log tpLog
+	var errs tpErrors
+	cc, err := e.cons.Consume(log.take, jetstream.PullPriorityGroup("A"), jetstream.PullMaxMessages(10), errs.handler())
+	mgOK(t, err)
+	defer cc.Stop()
+	e.publish(20)
+	log.wait(t, 20)
+	seen := e.requested(pulls, 3)
+	if seen[0].ID != "" || seen[len(seen)-1].ID == "" {
+		t.Errorf("pin ids of requests are %q and %q", seen[0].ID, seen[len(seen)-1].ID)
+	}
+	st, err := e.adminJS.Stream(mgContext(t), tpStream)
+	mgOK(t, err)
+	mgOK(t, st.UnpinConsumer(mgContext(t), tpConsumer, "A"))
+	e.publish(20)
+	// Long before the heartbeat of 15 seconds.
+	log.waitFor(t, 40, 5*time.Second)
+	for _, err := range errs.all() {
+		mgSame(t, err, jetstream.ErrPinIDMismatch)
+	}
+	log.complete(t, 40)
+}
+
+func TestOverflowRequestsWaitForTheirMinimum(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t, tpOverflow)
+	var log tpLog
+	var errs tpErrors
+	cc, err := e.cons.Consume(log.take, jetstream.PullPriorityGroup("A"), jetstream.PullMinPending(110),
+		jetstream.PullExpiry(time.Second), errs.handler())
+	mgOK(t, err)
+	e.publish(100)
+	pulls := e.pulls()
+	pulls.WaitN(t, 2, tpWait)
+	mgEqual(t, "messages below the minimum", log.len(), 0)
+	e.publish(100)
+	log.wait(t, 91)
+	time.Sleep(100 * time.Millisecond)
+	mgEqual(t, "messages above the minimum", log.len(), 91)
+	cc.Stop()
+	tpDone(t, "the end", cc.Closed())
+	errs.none(t)
+}
+
+func TestRequestsStayWithinLimitsOfTheConsumer(t *testing.T) {
+	t.Parallel()
+	// B17
+	limited := func(cfg *jetstream.ConsumerConfig) {
+		cfg.MaxRequestBatch, cfg.MaxRequestExpires, cfg.MaxRequestMaxBytes = 3, 2*time.Second, 2000
+	}
+	e := tpStart(t, limited)
+	pulls := e.pulls()
+	e.publish(50)
+	var log tpLog
+	var errs tpErrors
+	cc, err := e.cons.Consume(log.take, errs.handler())
+	mgOK(t, err)
+	log.wait(t, 50)
+	cc.Stop()
+	e.publish(50)
+	it, err := e.cons.Messages()
+	mgOK(t, err)
+	defer it.Stop()
+	tpNext(t, it, &log, 50)
+	log.inOrderOnce(t, 100)
+	errs.none(t)
+	for _, pull := range e.requested(pulls, 2) {
+		if pull.Batch > 3 || pull.MaxBytes > 2000 || pull.Expires > 2*time.Second || 2*pull.IdleHeartbeat > pull.Expires {
+			t.Errorf("request beyond the limits: %+v", pull)
+		}
+	}
+}
+
+func TestLimitsSetLaterAreLearnt(t *testing.T) {
+	t.Parallel()
+	// B17
+	e := tpStart(t)
+	cfg := e.info().Config
+	cfg.MaxRequestBatch, cfg.MaxRequestExpires, cfg.MaxRequestMaxBytes = 3, 2*time.Second, 2000
+	_, err := e.adminJS.UpdateConsumer(mgContext(t), tpStream, cfg)
+	mgOK(t, err)
+	e.publish(50)
+	var log tpLog
+	var errs tpErrors
+	cc, err := e.cons.Consume(log.take, errs.handler())
+	mgOK(t, err)
+	log.waitFor(t, 50, 10*time.Second)
+	cc.Stop()
+	log.inOrderOnce(t, 50)
+	for _, err := range errs.all() {
+		if !strings.Contains(err.Error(), "Exceeded MaxRequest") {
+			t.Errorf("unexpected error %v", err)
+		}
+	}
+}
+
+func TestMessageAboveTheByteWindowIsReportedAndNotAskedForInALoop(t *testing.T) {
+	t.Parallel()
+	// B20
+	for name, opt := range map[string]jetstream.PullConsumeOpt{
+		"bytes": jetstream.PullMaxBytes(500),
+		"both":  jetstream.PullMaxMessagesWithBytesLimit(10, 500),
+	} {
+		e := tpStart(t)
+		e.publishSize(1, 10)
+		e.publishSize(1, 1000)
+		e.publishSize(5, 10)
+		pulls := e.pulls()
+		var log tpLog
+		var errs tpErrors
+		cc, err := e.cons.Consume(log.take, opt, errs.handler())
+		mgOK(t, err)
+		mgSame(t, errs.wait(t, 2)[0], jetstream.ErrMaxBytesExceeded)
+		time.Sleep(time.Second)
+		if n := pulls.Len(); n > 15 {
+			t.Errorf("%s: %d requests within a second or so", name, n)
+		}
+		mgEqual(t, "messages", log.len(), 1)
+		st, err := e.adminJS.Stream(mgContext(t), tpStream)
+		mgOK(t, err)
+		mgOK(t, st.DeleteMsg(mgContext(t), 2))
+		log.wait(t, 6)
+		cc.Stop()
+	}
+}
+
+func TestEndlessStatusesAreNotAnsweredInALoop(t *testing.T) {
+	t.Parallel()
+	// B26
+	for _, c := range []struct {
+		code int
+		text string
+	}{{409, "Leadership Change"}, {409, "Server Shutdown"}, {503, ""}, {409, "Exceeded MaxWaiting"}, {423, "Nats-Pin-Id mismatch"}} {
+		t.Run(c.text, func(t *testing.T) {
+			t.Parallel()
+			cons, fake, _ := tpFake(t)
+			fake.OnPull(jstest.Status(c.code, c.text))
+			cc, err := cons.Consume(func(jetstream.Msg) {})
+			mgOK(t, err)
+			it, err := cons.Messages()
+			mgOK(t, err)
+			_, err = it.Next(jetstream.NextMaxWait(2 * time.Second))
+			mgSame(t, err, nats.ErrTimeout)
+			if n := len(fake.Pulls()); n > 30 || n < 4 {
+				t.Errorf("%d requests of a Consume and an iterator in 2 seconds", n)
+			}
+			cc.Stop()
+			it.Stop()
+		})
+	}
+}
+
+func TestRefillIsNeverForgotten(t *testing.T) {
+	t.Parallel()
+	// B73
+	e := tpStart(t)
+	e.publish(1000)
+	var log tpLog
+	cc, err := e.cons.Consume(log.take, jetstream.PullMaxMessages(1))
+	mgOK(t, err)
+	defer cc.Stop()
+	// A stall would last until the heartbeat is missing, after 30 seconds.
+	log.wait(t, 1000)
+	log.inOrderOnce(t, 1000)
+}
+
+func TestAcknowledgingFromAnyGoroutineDoesNotHoldUpMessages(t *testing.T) {
+	t.Parallel()
+	// A14
+	e := tpStart(t)
+	e.publish(500)
+	msgs := make(chan jetstream.Msg, 500)
+	cc, err := e.cons.Consume(func(m jetstream.Msg) { msgs <- m }, jetstream.PullMaxMessages(10))
+	mgOK(t, err)
+	defer cc.Stop()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				m := <-msgs
+				if err := m.DoubleAck(mgContext(t)); err != nil {
+					t.Errorf("DoubleAck: %v", err)
+				}
+			}
+		})
+	}
+	for range 100 {
+		m := <-msgs
+		mgOK(t, m.InProgress())
+		mgOK(t, m.Ack())
+	}
+	wg.Wait()
+	e.waitInfo("all to be acknowledged", func(i *jetstream.ConsumerInfo) bool { return i.AckFloor.Stream == 500 })
+}
+
+func TestInfoMayBeAskedForWhileConsuming(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t)
+	e.publish(200)
+	var log tpLog
+	cc, err := e.cons.Consume(func(m jetstream.Msg) {
+		if _, err := e.cons.Info(mgContext(t)); err != nil {
+			t.Errorf("Info in the handler: %v", err)
+		}
+		log.take(m)
+	}, jetstream.PullMaxMessages(20))
+	mgOK(t, err)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				if _, err := e.cons.Info(mgContext(t)); err != nil {
+					t.Errorf("Info: %v", err)
+				}
+				if e.cons.CachedInfo() == nil {
+					t.Error("no cached info")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	log.wait(t, 200)
+	cc.Stop()
+}
+
+func TestInboxPrefixIsHonoured(t *testing.T) {
+	t.Parallel()
+	// A20
+	s := jstest.StartServer(t)
+	e := tpEnter(t, jstest.Connect(t, s, nats.CustomInboxPrefix("mine")), jstest.Connect(t, s), 1)
+	pulls := e.pulls()
+	e.publish(3)
+	var log tpLog
+	cc, err := e.cons.Consume(log.take, jetstream.StopAfter(1))
+	mgOK(t, err)
+	tpDone(t, "the end", cc.Closed())
+	it, err := e.cons.Messages(jetstream.PullMaxMessages(1))
+	mgOK(t, err)
+	tpNext(t, it, &log, 1)
+	it.Stop()
+	batch, err := e.cons.Fetch(1)
+	mgEqual(t, "fetched", len(tpBatch(t, batch, err)), 1)
+	pulls.WaitN(t, 3, tpWait)
+	for _, req := range pulls.Requests() {
+		if !strings.HasPrefix(req.Reply, "mine.") {
+			t.Errorf("reply subject is %s", req.Reply)
+		}
+	}
+}
+
+func TestIdleConsumeAndIteratorCostOneGoroutineEach(t *testing.T) {
+	e := tpStart(t)
+	before := tpGoroutines()
+	var ends []func()
+	for range 3 {
+		cc, err := e.cons.Consume(func(jetstream.Msg) {})
+		mgOK(t, err)
+		it, err := e.cons.Messages()
+		mgOK(t, err)
+		ends = append(ends, cc.Stop, it.Stop)
+	}
+	// One for what follows the connection.
+	tpWaitGoroutines(t, before+6+1)
+	for _, end := range ends {
+		end()
+	}
+	tpWaitGoroutines(t, before)
+}
+
+func TestManyStartsAndStopsLeaveNothingBehind(t *testing.T) {
+	// A10
+	e := tpStart(t)
+	before, subs := tpGoroutines(), e.nc.NumSubscriptions()
+	for i := range 1000 {
+		cc, err := e.cons.Consume(func(jetstream.Msg) {})
+		mgOK(t, err)
+		if i%100 == 0 {
+			cc.Drain()
+			tpDone(t, "the end", cc.Closed())
+			continue
+		}
+		cc.Stop()
+	}
+	for range 1000 {
+		it, err := e.cons.Messages()
+		mgOK(t, err)
+		it.Stop()
+	}
+	for range 1000 {
+		it, err := e.cons.Messages(jetstream.PullMaxMessages(1))
+		mgOK(t, err)
+		_, err = it.Next(jetstream.NextMaxWait(time.Microsecond))
+		mgSame(t, err, nats.ErrTimeout)
+		it.Stop()
+	}
+	jstest.WaitFor(t, tpWait, "subscriptions to go", func() bool { return e.nc.NumSubscriptions() == subs })
+	tpWaitGoroutines(t, before)
+	e.waitInfo("requests to go", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 0 })
+}
+
+func TestFailedStartsLeaveNothingBehind(t *testing.T) {
+	// A13
+	e := tpStart(t)
+	before := tpGoroutines()
+	e.nc.Close()
+	for range 100 {
+		_, err := e.cons.Consume(func(jetstream.Msg) {})
+		mgIs(t, err, nats.ErrConnectionClosed)
+		_, err = e.cons.Messages()
+		mgIs(t, err, nats.ErrConnectionClosed)
+		_, err = e.cons.Fetch(1)
+		mgIs(t, err, nats.ErrConnectionClosed)
+		_, err = e.cons.FetchBytes(1)
+		mgIs(t, err, nats.ErrConnectionClosed)
+		_, err = e.cons.FetchNoWait(1)
+		mgIs(t, err, nats.ErrConnectionClosed)
+		_, err = e.cons.Next()
+		mgIs(t, err, nats.ErrConnectionClosed)
+	}
+	if n := tpGoroutines(); n > before {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+}
