@@ -180,7 +180,8 @@ func ordClosed(t testing.TB, cc jetstream.ConsumeContext) {
 	}
 }
 
-// ordBeat makes silence of the server be noticed within a second.
+// ordBeat makes silence of the server be noticed within a second and a half. A
+// request that meets the deletion of its consumer gets no answer from the server.
 func ordBeat() jetstream.PullHeartbeat { return jetstream.PullHeartbeat(500 * time.Millisecond) }
 
 func TestOrderedConsumerIsCreatedAsConfigured(t *testing.T) {
@@ -269,7 +270,7 @@ func TestOrderedConsumeDeliversWhatTheFiltersLetThrough(t *testing.T) {
 	}
 	cons := e.ordered(jetstream.OrderedConsumerConfig{FilterSubjects: []string{"s.a", "s.c"}})
 	sink := &ordSink{t: t}
-	cc, err := cons.Consume(sink.handle, jetstream.PullMaxMessages(7))
+	cc, err := cons.Consume(sink.handle, jetstream.PullMaxMessages(7), ordBeat())
 	ordOK(t, err)
 	sink.await(10)
 	e.deleteCurrent(cons)
@@ -472,7 +473,7 @@ func TestOrderedConsumerReplacedBeforeTheFirstMessageLosesNothing(t *testing.T) 
 				t.Parallel()
 				_, cons := lose(t)
 				sink := &ordSink{t: t}
-				cc, err := cons.Consume(sink.handle)
+				cc, err := cons.Consume(sink.handle, ordBeat())
 				ordOK(t, err)
 				sink.await(len(tc.want))
 				cc.Stop()
@@ -482,7 +483,7 @@ func TestOrderedConsumerReplacedBeforeTheFirstMessageLosesNothing(t *testing.T) 
 			t.Run("Messages", func(t *testing.T) {
 				t.Parallel()
 				_, cons := lose(t)
-				it, err := cons.Messages(jetstream.StopAfter(len(tc.want)))
+				it, err := cons.Messages(jetstream.StopAfter(len(tc.want)), ordBeat())
 				ordOK(t, err)
 				ordWant(t, ordDrain(t, it), tc.want)
 			})
@@ -709,7 +710,7 @@ func TestOrderedMaxResetAttemptsIsFinal(t *testing.T) {
 		e.publish("s.x", 30)
 		cons := e.ordered(jetstream.OrderedConsumerConfig{MaxResetAttempts: 1})
 		sink := &ordSink{t: t}
-		cc, err := cons.Consume(sink.handle, jetstream.PullMaxMessages(2))
+		cc, err := cons.Consume(sink.handle, jetstream.PullMaxMessages(2), ordBeat())
 		ordOK(t, err)
 		for range 3 {
 			name := cons.CachedInfo().Name
@@ -744,7 +745,7 @@ func TestOrderedConsumerSurvivesFailedReplacements(t *testing.T) {
 		jstest.Error(503, 10008, "system temporarily unavailable"),
 		jstest.Forward,
 	))
-	it, err := cons.Messages(jetstream.StopAfter(20))
+	it, err := cons.Messages(jetstream.StopAfter(20), ordBeat())
 	ordOK(t, err)
 	ordWant(t, ordDrain(t, it), ordRange(1, 20))
 }
@@ -858,7 +859,7 @@ func TestOrderedInfoWaitsForTheNewConsumer(t *testing.T) {
 	t.Parallel()
 	e := ordStart(t)
 	cons := e.ordered(jetstream.OrderedConsumerConfig{NamePrefix: "p"})
-	cc, err := cons.Consume(func(jetstream.Msg) {})
+	cc, err := cons.Consume(func(jetstream.Msg) {}, ordBeat())
 	ordOK(t, err)
 	jstest.WaitFor(t, ordWait, "the first request", func() bool {
 		info, err := cons.Info(e.ctx)
@@ -934,7 +935,7 @@ func TestOrderedConsumeEndsFromWithinItsHandlers(t *testing.T) {
 				case given <- cc:
 				default:
 				}
-			}))
+			}), ordBeat())
 			ordOK(t, err)
 			e.deleteCurrent(cons)
 			ordClosed(t, cc)
@@ -957,7 +958,7 @@ func TestOrderedConsumeGoesOnWhileTheErrorHandlerBlocks(t *testing.T) {
 	cons := e.ordered(jetstream.OrderedConsumerConfig{})
 	sink, release := &ordSink{t: t}, make(chan struct{})
 	defer close(release)
-	cc, err := cons.Consume(sink.handle, jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { <-release }))
+	cc, err := cons.Consume(sink.handle, jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { <-release }), ordBeat())
 	ordOK(t, err)
 	for i := range 3 {
 		name := cons.CachedInfo().Name
@@ -985,7 +986,7 @@ func TestOrderedHandlersDoNotOverlapAcrossResets(t *testing.T) {
 		unlocked++
 		<-gate
 		sink.handle(msg)
-	}, jetstream.PullMaxMessages(10))
+	}, jetstream.PullMaxMessages(10), ordBeat())
 	ordOK(t, err)
 	for i := range 5 {
 		for range 10 {
