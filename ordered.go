@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// orderedRequestTimeout bounds each request that creates or deletes a
-	// consumer of the server.
+	// orderedRequestTimeout bounds each request that creates a consumer of the
+	// server.
 	orderedRequestTimeout = 10 * time.Second
 
 	// Pauses between attempts to create a consumer; the first one is immediate.
@@ -152,33 +152,32 @@ func (oc *orderedConsumer) yield(cursor orderedCursor, fresh bool) {
 	oc.mu.Unlock()
 }
 
-// beginRecovery marks that a new consumer is being made.
-func (oc *orderedConsumer) beginRecovery() {
+// beginRecovery marks that a new consumer is being made. The caller hands what
+// it returns to endRecovery.
+func (oc *orderedConsumer) beginRecovery() chan struct{} {
+	recovering := make(chan struct{})
 	oc.mu.Lock()
-	oc.recovering = make(chan struct{})
+	oc.recovering = recovering
 	oc.mu.Unlock()
+	return recovering
 }
 
-// endRecovery releases those who wait for the new consumer.
-func (oc *orderedConsumer) endRecovery() {
+// endRecovery releases those who wait for the new consumer. The next recovery
+// may have begun by now, because the new consumer has failed at once.
+func (oc *orderedConsumer) endRecovery(recovering chan struct{}) {
 	oc.mu.Lock()
-	close(oc.recovering)
-	oc.recovering = nil
-	oc.mu.Unlock()
-}
-
-// discard deletes a consumer of the server in the background. If that fails, the
-// server does it after the inactivity threshold.
-func (oc *orderedConsumer) discard(name string) {
-	if !oc.js.conn.IsConnected() {
-		return
+	if oc.recovering == recovering {
+		oc.recovering = nil
 	}
-	// Ends with the request.
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), orderedRequestTimeout)
-		defer cancel()
-		_ = oc.js.deleteConsumer(ctx, oc.stream, name)
-	}()
+	oc.mu.Unlock()
+	close(recovering)
+}
+
+// discard asks for the deletion of a consumer of the server, without waiting for
+// an answer and, since it has no reply subject, without getting one. If it does
+// not come about, the server deletes the consumer after the inactivity threshold.
+func (oc *orderedConsumer) discard(name string) {
+	_ = oc.js.conn.Publish(oc.js.prefix+"CONSUMER.DELETE."+oc.stream+"."+name, nil)
 }
 
 // attemptGate lets attempts to create a consumer through and limits each.
@@ -265,6 +264,10 @@ type orderedRun struct {
 	cutOff     bool               // the connection broke during an attempt
 	abort      context.CancelFunc // ends the attempt that is running
 
+	// replacing counts the goroutines of replace. None is started after the
+	// subscription has ended.
+	replacing sync.WaitGroup
+
 	// up has a token when the connection has come up.
 	up chan struct{}
 
@@ -290,8 +293,10 @@ func (oc *orderedConsumer) startOrdered(sub *pullSubscription) *orderedRun {
 	return run
 }
 
-// end gives the ordered consumer back.
+// end gives the ordered consumer back, once nothing is under way that could
+// still change it. The subscription has ended, which cuts attempts short.
 func (r *orderedRun) end() {
+	r.replacing.Wait()
 	r.sub.mu.Lock()
 	cursor := r.cursor
 	r.sub.mu.Unlock()
@@ -339,7 +344,10 @@ func (r *orderedRun) disconnected() {
 // reconnected replaces the consumer, or hastens that. Called with the lock held.
 func (r *orderedRun) reconnected() {
 	r.fruitless = 0
-	r.recover(false)
+	if !r.recovering {
+		r.recover(false)
+		return
+	}
 	select {
 	case r.up <- struct{}{}:
 	default:
@@ -354,7 +362,7 @@ func (r *orderedRun) recover(gap bool) {
 	}
 	r.recovering = true
 	r.sub.engine.pause()
-	r.oc.beginRecovery()
+	recovering := r.oc.beginRecovery()
 	select {
 	case <-r.up: // of an earlier time
 	default:
@@ -370,13 +378,16 @@ func (r *orderedRun) recover(gap bool) {
 		delay = min(retryBackoffMin<<min(r.fruitless, 10), retryBackoffMax)
 	}
 	r.fruitless++
+	ctx := r.sub.background()
 	// Ends with the subscription at the latest.
-	go r.replace(r.sub.background(), delay, skip)
+	r.replacing.Go(func() {
+		defer r.oc.endRecovery(recovering)
+		r.replace(ctx, delay, skip)
+	})
 }
 
 // replace makes a new consumer of the server and lets the subscription use it.
 func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint64) {
-	defer r.oc.endRecovery()
 	r.sub.mu.Lock()
 	old, cursor := r.name, r.cursor
 	r.sub.mu.Unlock()
@@ -387,6 +398,7 @@ func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint
 		r.oc.discard(old)
 		consumer, err := r.oc.recreate(ctx, &cursor, skip, r)
 		if err != nil {
+			r.giveUp(cursor)
 			if ctx.Err() == nil {
 				r.sub.owner.fail(err)
 			}
@@ -398,14 +410,33 @@ func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint
 		if r.adopt(consumer, cursor) {
 			// The first request goes out before the consumer can be seen.
 			r.sub.owner.wake()
-			r.oc.current.Store(consumer)
+			r.publish(consumer)
 			return
 		}
 		old = consumer.name
 		if ctx.Err() != nil {
 			r.oc.discard(old)
+			r.giveUp(cursor)
 			return
 		}
+	}
+}
+
+// giveUp notes the serial numbers that were used in vain: their deletion is on
+// its way and must not hit a later consumer.
+func (r *orderedRun) giveUp(cursor orderedCursor) {
+	r.sub.mu.Lock()
+	r.cursor.serial = cursor.serial
+	r.sub.mu.Unlock()
+}
+
+// publish makes a consumer the current one for all to see, unless it has been
+// replaced in the meantime.
+func (r *orderedRun) publish(consumer *pullConsumer) {
+	r.sub.mu.Lock()
+	defer r.sub.mu.Unlock()
+	if r.name == consumer.name {
+		r.oc.current.Store(consumer)
 	}
 }
 

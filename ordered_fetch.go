@@ -197,8 +197,8 @@ func (f *orderedFetch) renew() error {
 	}
 	ctx, cancel := context.WithDeadline(ctx, f.deadline)
 	defer cancel()
-	f.oc.beginRecovery()
-	defer f.oc.endRecovery()
+	recovering := f.oc.beginRecovery()
+	defer f.oc.endRecovery(recovering)
 	old := f.oc.current.Load().name
 	f.oc.discard(old)
 	consumer, err := f.oc.recreate(ctx, &f.cursor, 0, fetchGate{})

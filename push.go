@@ -122,14 +122,17 @@ func (c *pushConsumer) Consume(handler MessageHandler, opts ...PushConsumeOpt) (
 	if o.errHandler != nil {
 		s.errs.handle = func(err error) { o.errHandler(s, err) }
 	}
-	if err := s.open(info.Config.DeliverSubject, info.Config.DeliverGroup, s.deliver, s.subscriptionClosed); err != nil {
-		c.yield()
-		return nil, err
-	}
+	// In contrast to pull requests, messages may come as soon as there is a
+	// subscription, and with them all that ends it.
+	s.watch(s, func(up bool) { s.connected = up })
 	if hb := s.heartbeat.interval; hb > 0 {
 		s.startTimer(hb/heartbeatChecks, s.tick)
 	}
-	s.watch(s, func(up bool) { s.connected = up })
+	if err := s.open(info.Config.DeliverSubject, info.Config.DeliverGroup, s.deliver, s.subscriptionClosed); err != nil {
+		s.abandon()
+		c.yield()
+		return nil, err
+	}
 	return s, nil
 }
 

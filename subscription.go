@@ -66,10 +66,15 @@ func (s *coreSubscription) open(subject, queue string, deliver nats.MsgHandler, 
 	if err != nil {
 		return err
 	}
+	sub.SetClosedHandler(onClosed)
 	s.mu.Lock()
 	s.sub = sub
+	ended := s.ended
 	s.mu.Unlock()
-	sub.SetClosedHandler(onClosed)
+	if ended {
+		// The end came before there was anything to leave.
+		_ = sub.Unsubscribe()
+	}
 	if !sub.IsValid() {
 		// Closed in between, maybe before the handler was in place.
 		onClosed("")
@@ -129,11 +134,16 @@ func (s *coreSubscription) quiesce() bool {
 // delivered. Core fails to do so only when the connection is closed; the
 // subscription's goroutine then ends as well and calls the closed handler.
 func (s *coreSubscription) leave(drain bool) {
-	if drain {
-		_ = s.sub.Drain()
-		return
+	s.mu.Lock()
+	sub := s.sub
+	s.mu.Unlock()
+	switch {
+	case sub == nil: // open sees to it
+	case drain:
+		_ = sub.Drain()
+	default:
+		_ = sub.Unsubscribe()
 	}
-	_ = s.sub.Unsubscribe()
 }
 
 // ConsumeContext controls a running Consume. Its methods may be called from
@@ -205,6 +215,14 @@ func (r *consumeRun) end(drain bool, err error) {
 	r.core.mu.Unlock()
 	unwatchConn(r.core.conn, r.listener)
 	r.core.leave(drain)
+}
+
+// abandon undoes what was begun before a subscription that failed, in silence.
+func (r *consumeRun) abandon() {
+	r.core.mu.Lock()
+	r.core.quiesce()
+	r.core.mu.Unlock()
+	unwatchConn(r.core.conn, r.listener)
 }
 
 // closed is called when the connection is closed for good.
