@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // Both what the first consumer of the server looks like, and what a later one
@@ -273,7 +271,11 @@ func TestOrderedRunIgnoresMessagesOfAnotherConsumer(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			run := &orderedRun{name: "p_2", recovering: tc.recovering}
-			if got := run.admit(&nats.Msg{Reply: tc.reply}); got != tc.want {
+			reply, err := parseAckReply(tc.reply)
+			if (err != nil) != (tc.reply == "_INBOX.x") {
+				t.Fatal(err)
+			}
+			if got := run.admit(&reply); got != tc.want {
 				t.Errorf("admitted: %v, want %v", got, tc.want)
 			}
 			want := uint64(0)
