@@ -922,6 +922,8 @@ func TestRequestsStayWithinLimitsOfTheConsumer(t *testing.T) {
 	mgOK(t, err)
 	log.wait(t, 50)
 	cc.Stop()
+	// Before another connection publishes, the server must know of the end.
+	mgOK(t, e.nc.Flush())
 	e.publish(50)
 	it, err := e.cons.Messages()
 	mgOK(t, err)
