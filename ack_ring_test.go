@@ -174,18 +174,18 @@ func TestWaitQueueServesInOrder(t *testing.T) {
 	}
 }
 
-func TestAckSessionRepliesMatchTokens(t *testing.T) {
+func TestReplySubjectsMatchTokens(t *testing.T) {
 	t.Parallel()
-	s := &ackSession{prefix: "_INBOX.abcdef."}
+	s := &replySubjects{prefix: "_INBOX.abcdef."}
 	tok := ackTokenCount - 20
 	for range 60 {
 		want := s.prefix + string(tok.appendTo(nil))
-		if got := s.reply(tok); got != want {
+		if got := s.at(tok); got != want {
 			t.Fatalf("reply for %d is %q, want %q", tok, got, want)
 		}
 		tok = tok.next()
 	}
-	if got := s.reply(5); got != "_INBOX.abcdef.000005" {
+	if got := s.at(5); got != "_INBOX.abcdef.000005" {
 		t.Errorf("reply after going back is %q", got)
 	}
 	if a := fmt.Sprint(randomAckToken()); a == fmt.Sprint(randomAckToken()) {

@@ -15,13 +15,12 @@ type ackSession struct {
 	pub *asyncPublisher
 	sub *nats.Subscription
 
-	// prefix starts all reply subjects, and ends in a dot.
-	prefix string
+	// The rest is guarded by the publisher's mutex.
 
-	// replies, guarded by the publisher's mutex, is the text of reply subjects for consecutive tokens, starting with
-	// repliesFrom: tokens are used in order, so that one allocation serves many.
-	replies     string
-	repliesFrom ackToken
+	// closed tells that the connection is closed for good.
+	closed bool
+
+	replies replySubjects
 }
 
 // repliesAtOnce is how many reply subjects are made at a time.
@@ -79,7 +78,7 @@ func startAckSession(p *asyncPublisher) (*ackSession, error) {
 		// The only way a subscription can have gone by now.
 		return nil, nats.ErrConnectionClosed
 	}
-	s := &ackSession{pub: p, sub: sub, prefix: prefix}
+	s := &ackSession{pub: p, sub: sub, replies: replySubjects{prefix: prefix}}
 	watchConn(nc, s)
 	return s, nil
 }
@@ -93,14 +92,25 @@ func (s *ackSession) end() {
 
 func (s *ackSession) connChanged(ev connEvent) { s.pub.connChanged(s, ev) }
 
-// reply returns the reply subject for a token.
-func (s *ackSession) reply(t ackToken) string {
-	size := len(s.prefix) + ackTokenLen
-	if s.replies == "" || t < s.repliesFrom || t >= s.repliesFrom+repliesAtOnce {
-		s.replies, s.repliesFrom = makeReplies(s.prefix, t), t
+// replySubjects makes reply subjects, which consist of a prefix and a token.
+// Tokens are mostly used in order, so that one allocation serves several.
+type replySubjects struct {
+	// prefix starts all of them, and ends in a dot.
+	prefix string
+
+	// text holds those for repliesAtOnce tokens, starting with from.
+	text string
+	from ackToken
+}
+
+// at returns the reply subject for a token.
+func (r *replySubjects) at(t ackToken) string {
+	size := len(r.prefix) + ackTokenLen
+	if r.text == "" || t < r.from || t >= r.from+repliesAtOnce {
+		r.text, r.from = makeReplies(r.prefix, t), t
 	}
-	i := int(t-s.repliesFrom) * size
-	return s.replies[i : i+size]
+	i := int(t-r.from) * size
+	return r.text[i : i+size]
 }
 
 // makeReplies returns the reply subjects for repliesAtOnce tokens from t on, one

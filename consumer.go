@@ -190,13 +190,17 @@ type consumerHandle struct {
 type pullConsumer struct {
 	consumerHandle
 
-	pins pinStore
+	nextSubject string // of pull requests
+	pins        pinStore
 	// refusals counts fetches in a row that nobody answered.
 	refusals atomic.Int32
 }
 
 func newPullConsumer(js *jetStream, stream string, info *ConsumerInfo) *pullConsumer {
-	c := &pullConsumer{consumerHandle: consumerHandle{js: js, stream: stream, name: info.Name}}
+	c := &pullConsumer{
+		consumerHandle: consumerHandle{js: js, stream: stream, name: info.Name},
+		nextSubject:    js.prefix + "CONSUMER.MSG.NEXT." + stream + "." + info.Name,
+	}
 	c.info.Store(info)
 	return c
 }

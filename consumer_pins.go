@@ -90,8 +90,3 @@ func (c *pullConsumer) confirmGone(ctx context.Context) error {
 		return nil
 	}
 }
-
-// nextSubject returns the subject for pull requests.
-func (c *pullConsumer) nextSubject() string {
-	return c.js.prefix + "CONSUMER.MSG.NEXT." + c.stream + "." + c.name
-}

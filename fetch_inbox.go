@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,14 +49,14 @@ var errFetchDisconnected = fmt.Errorf("%w: %w", nats.ErrTimeout, nats.ErrDisconn
 // It owns no goroutine but the one of its subscription, which ends when the
 // inbox is retired or has been idle for a while, or with the connection.
 type fetchInbox struct {
-	conn   *nats.Conn
-	prefix string // with a final dot
-	sub    *nats.Subscription
+	conn *nats.Conn
+	sub  *nats.Subscription
 
 	mu       sync.Mutex
 	timer    *time.Timer
-	serial   uint64 // of the last request
-	fetch    *fetch // in progress, or nil
+	fetch    *fetch // in progress: &slot, or nil
+	slot     fetch
+	turn     uint64 // number of the fetch in slot
 	up       bool
 	connSeen bool // a connection event has set up and closed
 	closed   bool
@@ -66,6 +64,12 @@ type fetchInbox struct {
 	handBack bool // messages without a fetch are to be redelivered
 	idleFrom time.Time
 	msgs     msgSlab
+
+	// What the last request was sent with, for the next one like it.
+	serial  ackToken
+	replies replySubjects
+	body    []byte
+	bodyFor pullRequest
 }
 
 // fetch is a request in progress.
@@ -102,13 +106,10 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 	if err != nil {
 		return err
 	}
-	f := &fetch{consumer: c, req: *req, sink: sink}
 	now := time.Now()
-	f.lastSeen = now
+	deadline := now.Add(req.expires + fetchGrace)
 	if req.noWait {
-		f.deadline = now.Add(c.js.opts.DefaultTimeout)
-	} else {
-		f.deadline = now.Add(req.expires + fetchGrace)
+		deadline = now.Add(c.js.opts.DefaultTimeout)
 	}
 	in.mu.Lock()
 	if in.closed {
@@ -116,11 +117,14 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 		in.retire(false)
 		return nats.ErrConnectionClosed
 	}
+	in.slot = fetch{consumer: c, req: *req, sink: sink, deadline: deadline, lastSeen: now}
+	in.turn++
+	f, turn := &in.slot, in.turn
 	in.fetch = f
 	in.handBack = c.acknowledges()
 	in.arm(now)
 	if f.req.ctx != nil {
-		f.cancelCtx = context.AfterFunc(f.req.ctx, func() { in.cancel(f) })
+		f.cancelCtx = context.AfterFunc(req.ctx, func() { in.cancel(turn) })
 	}
 	if !in.up {
 		// Sent when the connection is up again.
@@ -129,7 +133,7 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 	}
 	subject, reply, body := in.prepare(f)
 	in.mu.Unlock()
-	if err := in.conn.PublishRequest(subject, reply, body); err != nil && in.abort(f) {
+	if err := in.conn.PublishRequest(subject, reply, body); err != nil && in.abort(turn) {
 		return err
 	}
 	return nil
@@ -171,10 +175,12 @@ func (in *fetchInbox) prepare(f *fetch) (subject, reply string, body []byte) {
 	req.pinID = f.consumer.pins.get(req.group)
 	f.req.pinID = req.pinID
 	f.sent, f.sentFor, f.sentBatch = true, f.gotMsgs, req.batch
-	in.serial++
-	subject = f.consumer.nextSubject()
-	reply = in.prefix + strconv.FormatUint(in.serial, 10)
-	return subject, reply, req.appendBody(make([]byte, 0, 160))
+	in.serial = in.serial.next()
+	if in.body == nil || !in.bodyFor.sameBody(&req) {
+		in.body, in.bodyFor = req.appendBody(make([]byte, 0, 160)), req
+		in.bodyFor.ctx = nil
+	}
+	return f.consumer.nextSubject, in.replies.at(in.serial), in.body
 }
 
 // deliver runs on the subscription's goroutine for all that arrives.
@@ -211,8 +217,7 @@ func (in *fetchInbox) deliver(m *nats.Msg) {
 // current reports whether a status belongs to the last request. Called with the
 // lock held.
 func (in *fetchInbox) current(subject string) bool {
-	token, ok := strings.CutPrefix(subject, in.prefix)
-	return ok && token == strconv.FormatUint(in.serial, 10)
+	return subject == in.replies.at(in.serial)
 }
 
 // accept hands a message to the sink. Called with the lock held.
@@ -333,10 +338,11 @@ func (in *fetchInbox) queued() int {
 	return n
 }
 
-// cancel ends a fetch because its context did.
-func (in *fetchInbox) cancel(f *fetch) {
+// cancel ends the fetch with the given number because its context did.
+func (in *fetchInbox) cancel(turn uint64) {
 	in.mu.Lock()
-	if in.fetch != f {
+	f := in.fetch
+	if f == nil || in.turn != turn {
 		in.mu.Unlock()
 		return
 	}
@@ -348,11 +354,12 @@ func (in *fetchInbox) cancel(f *fetch) {
 	}
 }
 
-// abort takes back a fetch whose request could not be sent, and reports whether
-// it had not ended already.
-func (in *fetchInbox) abort(f *fetch) bool {
+// abort takes back the fetch with the given number, whose request could not be
+// sent, and reports whether it had not ended already.
+func (in *fetchInbox) abort(turn uint64) bool {
 	in.mu.Lock()
-	mine := in.fetch == f
+	f := &in.slot
+	mine := in.fetch != nil && in.turn == turn
 	if mine {
 		in.fetch = nil
 		if f.cancelCtx != nil {
@@ -469,6 +476,8 @@ func (in *fetchInbox) subscriptionClosed(string) {
 // release puts the inbox back for the next fetch, or retires it.
 func (in *fetchInbox) release(f *fetch) {
 	unclean := f.unclean || f.resent
+	// Nothing of the fetch is kept alive; it is still ours.
+	*f = fetch{}
 	if !unclean && putIdleInbox(in) {
 		return
 	}
@@ -501,10 +510,11 @@ func takeInbox(nc *nats.Conn) (*fetchInbox, error) {
 	if in := takeIdleInbox(nc); in != nil {
 		return in, nil
 	}
-	in := &fetchInbox{conn: nc, prefix: nc.NewInbox() + "."}
+	in := &fetchInbox{conn: nc}
+	in.replies.prefix = nc.NewInbox() + "."
 	// Long enough not to fire before it is set for a purpose.
 	in.timer = time.AfterFunc(time.Hour, in.tick)
-	sub, err := nc.Subscribe(in.prefix+"*", in.deliver)
+	sub, err := nc.Subscribe(in.replies.prefix+"*", in.deliver)
 	if err == nil {
 		err = sub.SetPendingLimits(-1, -1)
 	}

@@ -452,7 +452,7 @@ func (r *orderedRun) adopt(consumer *pullConsumer, cursor orderedCursor) bool {
 	r.recovering = false
 	cursor.repeat = r.cursor.repeat
 	r.name, r.cursor = consumer.name, cursor
-	r.sub.subject = consumer.nextSubject()
+	r.sub.subject = consumer.nextSubject
 	r.sub.engine.restart(r.sub.owner.inHand(), time.Now())
 	return true
 }

@@ -191,7 +191,7 @@ func (p *asyncPublisher) register(f *pubFuture, stallWait time.Duration) (reply 
 		return "", err
 	}
 	p.pending.add(f)
-	return p.session.reply(f.token), nil
+	return p.session.replies.at(f.token), nil
 }
 
 // reserve takes a slot, waiting up to stallWait for one. Those who wait are
@@ -419,7 +419,7 @@ func (p *asyncPublisher) resend() (failed []*pubFuture) {
 	p.resending = true
 	for f := p.retrying.popDue(p.now()); f != nil; f = p.retrying.popDue(p.now()) {
 		f.retrying = false
-		reply := p.session.prefix + string(f.token.appendTo(nil))
+		reply := p.session.replies.prefix + string(f.token.appendTo(nil))
 		// Timeouts of other messages must not wait for core.
 		p.arm()
 		p.mu.Unlock()

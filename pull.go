@@ -132,7 +132,7 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	js := s.consumer.js
 	s.conn = js.conn
 	s.inbox = s.conn.NewInbox() + "."
-	s.subject = s.consumer.nextSubject()
+	s.subject = s.consumer.nextSubject
 	s.engine.cfg = newPullConfig(opts, s.consumer.CachedInfo(), s.conn.MaxPayload())
 	s.engine.heartbeat.interval = opts.heartbeat
 	s.engine.heartbeat.lastSeen = time.Now()

@@ -48,6 +48,14 @@ func (r *pullRequest) appendBody(b []byte) []byte {
 	return append(b, '}')
 }
 
+// sameBody reports whether the body of another request is the same.
+func (r *pullRequest) sameBody(o *pullRequest) bool {
+	return r.batch == o.batch && r.maxBytes == o.maxBytes && r.expires == o.expires &&
+		r.heartbeat == o.heartbeat && r.noWait == o.noWait &&
+		r.minPending == o.minPending && r.minAckPending == o.minAckPending &&
+		r.pinID == o.pinID && r.group == o.group && r.priority == o.priority
+}
+
 func appendComma(b []byte) []byte {
 	if b[len(b)-1] == '{' {
 		return b
