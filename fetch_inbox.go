@@ -78,6 +78,7 @@ type fetch struct {
 	lastSeen  time.Time
 	active    bool
 	cancelCtx func() bool
+	result    error // once it has ended
 
 	// Once the end is decided but messages are known to be on their way:
 	ending  bool
@@ -266,8 +267,8 @@ func (in *fetchInbox) settle(f *fetch, status pullStatus) {
 	in.finish(f, err)
 }
 
-// finish ends the fetch. The caller releases the inbox once it has unlocked.
-// Called with the lock held.
+// finish ends the fetch. The caller releases the inbox once it has unlocked,
+// which is when the sink learns of the end. Called with the lock held.
 func (in *fetchInbox) finish(f *fetch, err error) {
 	if in.fetch != f {
 		return
@@ -276,7 +277,7 @@ func (in *fetchInbox) finish(f *fetch, err error) {
 	if f.cancelCtx != nil {
 		f.cancelCtx()
 	}
-	f.sink.finish(err)
+	f.result = err
 }
 
 // interrupt ends the fetch from our side, after handing over what has been
@@ -329,8 +330,8 @@ func (in *fetchInbox) abort(f *fetch) bool {
 		}
 	}
 	in.mu.Unlock()
-	if mine {
-		in.release(f)
+	if mine && !in.reuse(f) {
+		in.retire(f.unclean || f.resent)
 	}
 	return mine
 }
@@ -435,13 +436,22 @@ func (in *fetchInbox) subscriptionClosed(string) {
 	in.connChanged(connClosed)
 }
 
-// release puts the inbox back for the next fetch, or retires it.
+// release puts the inbox back for the next fetch, or retires it, and tells the
+// sink of the end. The inbox goes back first, so that a fetch that follows at
+// once finds it there; core may make us wait for a subscription to go, so that
+// comes last.
 func (in *fetchInbox) release(f *fetch) {
-	unclean := f.unclean || f.resent
-	if !unclean && putIdleInbox(in) {
-		return
+	reused := in.reuse(f)
+	f.sink.finish(f.result)
+	if !reused {
+		in.retire(f.unclean || f.resent)
 	}
-	in.retire(unclean)
+}
+
+// reuse keeps the inbox for the next fetch if this one has ended cleanly, and
+// reports whether it did.
+func (in *fetchInbox) reuse(f *fetch) bool {
+	return !f.unclean && !f.resent && putIdleInbox(in)
 }
 
 // retire drops the inbox. If messages may still be on their way, it stays just
