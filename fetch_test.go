@@ -647,41 +647,6 @@ func TestCancelledFetchHandsOverWhatHasComeAndReturnsTheRest(t *testing.T) {
 	}
 }
 
-func TestMessagesForAnEndedFetchAreHandedBack(t *testing.T) {
-	t.Parallel()
-	// B7
-	e := tpStart(t)
-	cons, fake := tpFakeOver(t, e.nc, e.admin)
-	// Answers come after the fetch has given up, but before the server knows of
-	// that.
-	fake.OnPull(func(c *jstest.Call) {
-		c.Forward()
-		mgOK(t, e.admin.Publish("stop", []byte(c.Request.Reply)))
-	})
-	stop := make(chan *nats.Msg, 1)
-	_, err := e.admin.ChanSubscribe("stop", stop)
-	mgOK(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	batch, err := cons.Fetch(10, jetstream.FetchContext(ctx))
-	mgOK(t, err)
-	<-stop
-	e.waitInfo("the request to wait", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 1 })
-	// The connection is held up by a callback of the user's own, so that it
-	// knows neither of the messages nor, once cancelled, sends anything first.
-	for range 10 {
-		_, err := e.adminJS.Publish(mgContext(t), tpSubject, nil)
-		mgOK(t, err)
-		if ctx.Err() == nil {
-			cancel()
-		}
-	}
-	got := len(tpBatch(t, batch, err))
-	mgSame(t, batch.Error(), context.Canceled)
-	batch, err = e.cons.Fetch(10-got, jetstream.FetchMaxWait(10*time.Second))
-	tpFetched(t, 10-got, batch, err)
-}
-
 func TestFetchBytesAllocatesForWhatItMayGet(t *testing.T) {
 	// B44
 	e := tpStart(t)
