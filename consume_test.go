@@ -1127,7 +1127,7 @@ func TestIdleConsumeAndIteratorCostOneGoroutineEach(t *testing.T) {
 		ends = append(ends, cc.Stop, it.Stop)
 	}
 	// One for what follows the connection.
-	tpWaitGoroutines(t, before+6+1)
+	jstest.WaitFor(t, tpWait, "7 goroutines for 3 Consumes and 3 iterators", func() bool { return tpGoroutines() == before+6+1 })
 	for _, end := range ends {
 		end()
 	}

@@ -271,10 +271,10 @@ func awaitNext(from fetchStarter, opts []FetchOpt) (Msg, error) {
 	}
 }
 
-// fetchSink is where the messages of a fetch go. Its methods are called with the
-// lock of the inbox held and must not block.
+// fetchSink is where the messages of a fetch go. Its methods must not block.
 type fetchSink interface {
-	// put takes a message, or reports that there is no room for it.
+	// put takes a message, or reports that there is no room for it. It is called
+	// with the lock of the inbox held.
 	put(msg Msg) bool
 
 	// finish is called once, after the last message.

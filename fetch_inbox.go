@@ -89,6 +89,7 @@ type fetch struct {
 	lastSeen  time.Time
 	active    bool
 	cancelCtx func() bool
+	result    error // once it has ended
 
 	// Once the end is decided but messages are known to be on their way:
 	ending  bool
@@ -303,8 +304,8 @@ func (c *pullConsumer) refused() time.Duration {
 	return min(refusalPauseMin<<min(n-2, 10), refusalPauseMax)
 }
 
-// finish ends the fetch. The caller releases the inbox once it has unlocked.
-// Called with the lock held.
+// finish ends the fetch. The caller releases the inbox once it has unlocked,
+// which is when the sink learns of the end. Called with the lock held.
 func (in *fetchInbox) finish(f *fetch, err error) {
 	if in.fetch != f {
 		return
@@ -313,7 +314,7 @@ func (in *fetchInbox) finish(f *fetch, err error) {
 	if f.cancelCtx != nil {
 		f.cancelCtx()
 	}
-	f.sink.finish(err)
+	f.result = err
 }
 
 // interrupt ends the fetch from our side, after handing over what has been
@@ -368,7 +369,9 @@ func (in *fetchInbox) abort(turn uint64) bool {
 	}
 	in.mu.Unlock()
 	if mine {
-		in.release(f)
+		if unclean := in.vacate(f); unclean || !putIdleInbox(in) {
+			in.retire(unclean)
+		}
 	}
 	return mine
 }
@@ -473,15 +476,27 @@ func (in *fetchInbox) subscriptionClosed(string) {
 	in.connChanged(connClosed)
 }
 
-// release puts the inbox back for the next fetch, or retires it.
+// release puts the inbox back for the next fetch, or retires it, and tells the
+// sink of the end. The inbox goes back first, so that a fetch that follows at
+// once finds it there; core may make us wait for a subscription to go, so that
+// comes last.
 func (in *fetchInbox) release(f *fetch) {
-	unclean := f.unclean || f.resent
-	// Nothing of the fetch is kept alive; it is still ours.
-	*f = fetch{}
-	if !unclean && putIdleInbox(in) {
-		return
+	sink, result := f.sink, f.result
+	unclean := in.vacate(f)
+	reused := !unclean && putIdleInbox(in)
+	sink.finish(result)
+	if !reused {
+		in.retire(unclean)
 	}
-	in.retire(unclean)
+}
+
+// vacate forgets a fetch that has ended, so that nothing of it is kept alive,
+// and reports whether it leaves the inbox unfit for another one. The inbox is
+// still that of the caller alone.
+func (in *fetchInbox) vacate(f *fetch) (unclean bool) {
+	unclean = f.unclean || f.resent
+	*f = fetch{}
+	return unclean
 }
 
 // retire drops the inbox. If messages may still be on their way, it stays just

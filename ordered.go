@@ -206,14 +206,9 @@ func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, 
 		}
 		cursor.renew(skip)
 		skip = 0
-		info, err := oc.js.putConsumer(attempt, oc.stream, cursor.config(&oc.cfg, oc.prefix), actionCreateOrUpdate)
-		cancel()
+		info, err := oc.create(ctx, attempt, cancel, cursor.config(&oc.cfg, oc.prefix))
 		if err == nil {
 			return newPullConsumer(oc.js, oc.stream, info), nil
-		}
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-			// It may have been made nevertheless.
-			oc.discard(cursor.name(oc.prefix))
 		}
 		if ctx.Err() != nil {
 			return nil, firstError(last, ctx.Err())
@@ -231,6 +226,39 @@ func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, 
 			return nil, firstError(last, err)
 		}
 		pause = min(2*pause, orderedRetryMax)
+	}
+}
+
+// create makes a consumer of the server and waits for it as long as ctx allows.
+// The request itself has a context of its own: the server handles requests in
+// parallel, so that of deleting a consumer nobody waits for any more can only be
+// sent once the consumer is known to exist, or can no longer come to be.
+func (oc *orderedConsumer) create(ctx, attempt context.Context, cancel context.CancelFunc, cfg *ConsumerConfig) (*ConsumerInfo, error) {
+	type outcome struct {
+		info *ConsumerInfo
+		err  error
+	}
+	made := make(chan outcome)
+	// Ends with the attempt at the latest.
+	go func() {
+		defer cancel()
+		info, err := oc.js.putConsumer(attempt, oc.stream, cfg, actionCreateOrUpdate)
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			oc.discard(cfg.Name)
+		}
+		select {
+		case made <- outcome{info, err}:
+		case <-ctx.Done():
+			if err == nil {
+				oc.discard(cfg.Name)
+			}
+		}
+	}()
+	select {
+	case o := <-made:
+		return o.info, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
@@ -462,7 +490,7 @@ func (r *orderedRun) enter(ctx context.Context) (context.Context, context.Cancel
 	for {
 		r.sub.mu.Lock()
 		if r.sub.engine.connected {
-			attempt, cancel := context.WithTimeout(ctx, orderedRequestTimeout)
+			attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderedRequestTimeout)
 			r.abort, r.cutOff = cancel, false
 			r.sub.mu.Unlock()
 			return attempt, cancel, nil

@@ -226,7 +226,7 @@ func (fetchGate) enter(ctx context.Context) (context.Context, context.CancelFunc
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	attempt, cancel := context.WithTimeout(ctx, orderedRequestTimeout)
+	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderedRequestTimeout)
 	return attempt, cancel, nil
 }
 

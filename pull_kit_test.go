@@ -404,31 +404,32 @@ func tpNext(t testing.TB, it jetstream.MessagesContext, log *tpLog, n int) {
 	}
 }
 
-// tpGoroutines counts the goroutines that run for this package: its own, and
-// those core runs for subscriptions. Tests that use it must not be parallel.
-func tpGoroutines() int {
+// tpStacks returns the stacks of the goroutines that run for this package: its
+// own, and those core runs for subscriptions. Tests that use it must not be
+// parallel.
+func tpStacks() []string {
 	buf := make([]byte, 1<<20)
-	for n := runtime.Stack(buf, true); n == len(buf); n = runtime.Stack(buf, true) {
+	n := runtime.Stack(buf, true)
+	for n == len(buf) {
 		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, true)
 	}
-	count := 0
-	for _, stack := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-		if strings.Contains(stack, "example.com/jetstream.(") || strings.Contains(stack, "(*Conn).waitForMsgs") ||
-			strings.Contains(stack, "(*Conn).checkDrained") {
-			count++
-		}
-	}
-	return count
+	return slices.DeleteFunc(strings.Split(string(buf[:n]), "\n\n"), func(stack string) bool {
+		return !strings.Contains(stack, "example.com/jetstream.(") && !strings.Contains(stack, "(*Conn).waitForMsgs") &&
+			!strings.Contains(stack, "(*Conn).checkDrained")
+	})
 }
 
-// tpWaitGoroutines waits until there are as many goroutines as wanted.
+// tpGoroutines counts the goroutines that run for this package.
+func tpGoroutines() int { return len(tpStacks()) }
+
+// tpWaitGoroutines waits until there are at most so many goroutines.
 func tpWaitGoroutines(t testing.TB, want int) {
 	t.Helper()
 	deadline := time.Now().Add(tpWait)
-	for got := tpGoroutines(); got != want; got = tpGoroutines() {
+	for stacks := tpStacks(); len(stacks) > want; stacks = tpStacks() {
 		if time.Now().After(deadline) {
-			buf := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines, want %d\n%s", got, want, buf[:runtime.Stack(buf, true)])
+			t.Fatalf("%d goroutines, want at most %d\n%s", len(stacks), want, strings.Join(stacks, "\n\n"))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
