@@ -638,6 +638,43 @@ func TestConsumeOutlastsStatuses(t *testing.T) {
 	}
 }
 
+func TestRequestThatIsLostWithItsServerHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	// B16
+	for _, c := range []struct {
+		text string
+		err  error
+	}{{"Server Shutdown", jetstream.ErrServerShutdown}, {"Leadership Change", jetstream.ErrConsumerLeadershipChanged}} {
+		e := tpStart(t)
+		e.publish(6)
+		cons, fake := tpFakeOver(t, e.nc, e.admin)
+		first := make(chan *jstest.Call, 1)
+		fake.OnPull(jstest.InTurn(func(c *jstest.Call) {
+			c.Forward()
+			first <- c
+		}, jstest.Ignore, jstest.Forward))
+		var log tpLog
+		var errs tpErrors
+		cc, err := cons.Consume(log.take, jetstream.PullMaxMessages(10), errs.handler())
+		mgOK(t, err)
+		log.wait(t, 6)
+		jstest.WaitFor(t, tpWait, "the second request", func() bool { return len(fake.Pulls()) == 2 })
+		// The second one never gets an answer, and alone is as much as the
+		// threshold.
+		(<-first).Status(409, c.text, "Nats-Pending-Messages", "4", "Nats-Pending-Bytes", "0")
+		jstest.WaitFor(t, tpWait, "the third request", func() bool { return len(fake.Pulls()) == 3 })
+		pull, err := fake.Pulls()[2].Pull()
+		mgOK(t, err)
+		mgEqual(t, "batch", pull.Batch, 10)
+		e.publish(10)
+		log.wait(t, 16)
+		cc.Stop()
+		if got := errs.all(); len(got) != 1 || got[0] != c.err {
+			t.Errorf("errors are %v, want %v once", got, c.err)
+		}
+	}
+}
+
 func TestConsumeAndMessagesEndWithTerminalStatus(t *testing.T) {
 	t.Parallel()
 	// B22

@@ -166,7 +166,7 @@ func TestMessageThatIsThereGoesBeforeTheTimeout(t *testing.T) {
 	defer it.Stop()
 	var log tpLog
 	tpNext(t, it, &log, 1)
-	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == 0 })
+	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == 50 })
 	mgOK(t, e.nc.Flush())
 	jstest.WaitFor(t, tpWait, "a message in spite of a timeout of nothing", func() bool {
 		m, err := it.Next(jetstream.NextMaxWait(time.Nanosecond))
@@ -216,7 +216,7 @@ func TestStoppedIteratorLeavesItsBufferToTheServer(t *testing.T) {
 	mgOK(t, err)
 	var log tpLog
 	tpNext(t, it, &log, 3)
-	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == 0 && i.NumAckPending == 7 })
+	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == 10 && i.NumAckPending == 7 })
 	it.Stop()
 	_, err = it.Next()
 	mgSame(t, err, jetstream.ErrMsgIteratorClosed)
@@ -233,13 +233,13 @@ func TestDrainedIteratorReturnsAllItHasToConcurrentCallers(t *testing.T) {
 	t.Parallel()
 	// A7 A8
 	e := tpStart(t)
-	for range 10 {
+	for round := range 10 {
 		e.publish(100)
 		it, err := e.cons.Messages()
 		mgOK(t, err)
 		var log tpLog
 		tpNext(t, it, &log, 1)
-		e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == 0 })
+		e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == uint64(100*(round+1)) })
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -515,7 +515,7 @@ func TestIteratorEndsWhenConsumerIsDeleted(t *testing.T) {
 	mgOK(t, err)
 	var log tpLog
 	tpNext(t, it, &log, 1)
-	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == 0 })
+	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == 3 })
 	mgOK(t, e.adminJS.DeleteConsumer(mgContext(t), tpStream, tpConsumer))
 	tpNext(t, it, &log, 2) // what came before goes before
 	_, err = it.Next()
@@ -681,7 +681,7 @@ func TestIteratorOfDrainingConnectionReturnsItsBuffer(t *testing.T) {
 	mgOK(t, err)
 	var log tpLog
 	tpNext(t, it, &log, 1)
-	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == 0 })
+	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == 20 })
 	mgOK(t, e.nc.Flush())
 	closed := make(chan struct{})
 	e.nc.SetClosedHandler(func(*nats.Conn) { close(closed) })

@@ -286,6 +286,15 @@ func TestConsumingResumesWhenTheOnlyOwnerIsBack(t *testing.T) {
 	both := func() bool { return consumed.len() > 0 && iterated.len() > 0 }
 	jstest.WaitFor(t, tpWait, "messages for both", both)
 
+	// A request on its way when the server goes is lost without a word, and only
+	// the heartbeat tells; here they are all there and waiting.
+	jstest.WaitFor(t, tpWait, "requests to wait", func() bool {
+		e.settled()
+		i := e.info()
+		return i.Delivered.Stream == 50 && i.NumWaiting >= 2
+	})
+	e.settled()
+
 	owner.Stop()
 	owner.Start()
 	jstest.WaitFor(t, tpClusterWait, "the stream to be back", func() bool {

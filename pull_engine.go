@@ -323,9 +323,15 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	case errors.Is(status.err, ErrPinIDMismatch):
 		e.pinID = ""
 		e.retry(now)
+	// When the server that leads the consumer goes, a request may have crossed
+	// with that news, and nobody will ever answer it. So all requests are given
+	// up with the first one that ends for that reason; others that get a status
+	// as well are unknown then, and the user hears of one event once.
 	case errors.Is(status.err, ErrConsumerLeadershipChanged):
+		e.abandon(0, 0)
 		e.retry(now)
 	case errors.Is(status.err, ErrServerShutdown):
+		e.abandon(0, 0)
 		e.failures++
 		e.retryAt = now.Add(shutdownRetryDelay + jitter(shutdownRetryDelay/2))
 	case errors.Is(status.err, nats.ErrNoResponders):
