@@ -368,14 +368,14 @@ func TestDrainHandlesWhatHasArrived(t *testing.T) {
 	e.publish(10)
 	release := make(chan struct{})
 	var calls atomic.Int32
+	arrived := e.incoming()
 	cc, err := e.cons.Consume(func(m jetstream.Msg) {
 		<-release
 		_ = m.Ack()
 		calls.Add(1)
 	}, jetstream.PullMaxMessages(10), jetstream.PullThresholdMessages(9))
 	mgOK(t, err)
-	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 10 })
-	mgOK(t, e.nc.Flush())
+	arrived(10)
 	pulls := e.pulls()
 	cc.Drain()
 	cc.Drain()
@@ -403,6 +403,7 @@ func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
 			var cc jetstream.ConsumeContext
 			var calls atomic.Int32
 			ready := make(chan struct{})
+			arrived := e.incoming()
 			cc, err := e.cons.Consume(func(jetstream.Msg) {
 				<-ready
 				calls.Add(1)
@@ -411,8 +412,7 @@ func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
 			}, jetstream.PullMaxMessages(10))
 			mgOK(t, err)
 			e.publish(5)
-			e.waitInfo("delivery", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 5 })
-			mgOK(t, e.nc.Flush())
+			arrived(5)
 			close(ready)
 			tpDone(t, "the end", cc.Closed())
 			want := int32(1)

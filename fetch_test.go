@@ -66,7 +66,7 @@ func TestFetchReturnsPartialBatchOnTimeout(t *testing.T) {
 		batch, err = e.cons.Fetch(5, jetstream.FetchMaxWait(wait))
 		tpFetched(t, 0, batch, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	batch, err := e.cons.Fetch(5, jetstream.FetchContext(ctx))
 	tpFetched(t, 0, batch, err)
@@ -160,7 +160,8 @@ func TestNextReturnsTimeoutWhenThereIsNothing(t *testing.T) {
 	e := tpStart(t)
 	_, err := e.cons.Next(jetstream.FetchMaxWait(50 * time.Millisecond))
 	mgSame(t, err, nats.ErrTimeout)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	// The server's word comes a tenth of the time before the deadline.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_, err = e.cons.Next(jetstream.FetchContext(ctx))
 	mgSame(t, err, nats.ErrTimeout)

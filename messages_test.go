@@ -233,13 +233,14 @@ func TestDrainedIteratorReturnsAllItHasToConcurrentCallers(t *testing.T) {
 	t.Parallel()
 	// A7 A8
 	e := tpStart(t)
-	for round := range 10 {
+	for range 10 {
+		arrived := e.incoming()
 		e.publish(100)
 		it, err := e.cons.Messages()
 		mgOK(t, err)
 		var log tpLog
 		tpNext(t, it, &log, 1)
-		e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == uint64(100*(round+1)) })
+		arrived(100)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -676,13 +677,13 @@ func TestIteratorAndConnectionMayEndAtTheSameTime(t *testing.T) {
 func TestIteratorOfDrainingConnectionReturnsItsBuffer(t *testing.T) {
 	t.Parallel()
 	e := tpStart(t)
+	arrived := e.incoming()
 	e.publish(20)
 	it, err := e.cons.Messages()
 	mgOK(t, err)
 	var log tpLog
 	tpNext(t, it, &log, 1)
-	e.waitInfo("all to be delivered", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == 20 })
-	mgOK(t, e.nc.Flush())
+	arrived(20)
 	closed := make(chan struct{})
 	e.nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
 	mgOK(t, e.nc.Drain())

@@ -235,10 +235,11 @@ func TestReplicatedConsumerServesFetches(t *testing.T) {
 	}
 	log.inOrderOnce(t, total)
 
+	arrived := e.incoming()
 	batch, err := e.cons.Fetch(10, jetstream.FetchMaxWait(30*time.Second))
 	mgOK(t, err)
 	e.publish(3)
-	e.waitInfo("delivery", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 3 })
+	arrived(3)
 	c.StepDownConsumer(tpStream, tpConsumer)
 	mgEqual(t, "messages before the leader changed", len(tpBatch(t, batch, err)), 3)
 	mgSame(t, batch.Error(), jetstream.ErrConsumerLeadershipChanged)

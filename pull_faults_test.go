@@ -115,13 +115,13 @@ func TestBufferSurvivesReconnectAndIsNotRequestedTwice(t *testing.T) {
 		t.Parallel()
 		p, e := tpStartLink(t, tpAckNone)
 		e.publish(500)
+		arrived := e.incoming()
 		it, err := e.cons.Messages(jetstream.PullMaxMessages(100))
 		mgOK(t, err)
 		defer it.Stop()
 		var log tpLog
 		tpNext(t, it, &log, 1)
-		e.waitInfo("the buffer to fill", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Consumer == 100 })
-		mgOK(t, e.nc.Flush())
+		arrived(100)
 		for range 3 {
 			e.cut(p)
 		}
@@ -138,6 +138,7 @@ func TestBufferSurvivesReconnectAndIsNotRequestedTwice(t *testing.T) {
 		p, e := tpStartLink(t, tpAckNone)
 		e.publish(500)
 		gate := make(chan struct{})
+		arrived := e.incoming()
 		var log tpLog
 		var errs tpErrors
 		cc, err := e.cons.Consume(func(m jetstream.Msg) {
@@ -146,8 +147,7 @@ func TestBufferSurvivesReconnectAndIsNotRequestedTwice(t *testing.T) {
 		}, jetstream.PullMaxMessages(100), errs.handler())
 		mgOK(t, err)
 		defer cc.Stop()
-		e.waitInfo("the buffer to fill", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Consumer == 100 })
-		mgOK(t, e.nc.Flush())
+		arrived(100)
 		for range 3 {
 			e.cut(p)
 		}
@@ -236,6 +236,7 @@ func TestNothingIsRequestedOrMissedWhileDisconnected(t *testing.T) {
 	p, e := tpStartLink(t)
 	e.publish(10)
 	gate := make(chan struct{})
+	arrived := e.incoming()
 	var log tpLog
 	var errs tpErrors
 	cc, err := e.cons.Consume(func(m jetstream.Msg) {
@@ -244,11 +245,10 @@ func TestNothingIsRequestedOrMissedWhileDisconnected(t *testing.T) {
 	}, jetstream.PullMaxMessages(10), jetstream.PullHeartbeat(500*time.Millisecond), errs.handler())
 	mgOK(t, err)
 	defer cc.Stop()
+	arrived(10)
 	it, err := e.again().Messages(jetstream.PullHeartbeat(500 * time.Millisecond))
 	mgOK(t, err)
 	defer it.Stop()
-	e.waitInfo("the buffer to fill", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Consumer == 10 })
-	mgOK(t, e.nc.Flush())
 	pulls := e.pulls()
 	e.down(p)
 	close(gate)
@@ -494,12 +494,13 @@ func TestStopAndDrainWhileDisconnected(t *testing.T) {
 			n.Add(1)
 		}
 	}
+	arrived := e.incoming()
 	drain, err := e.cons.Consume(handler(&drained), jetstream.PullMaxMessages(10))
 	mgOK(t, err)
 	stop, err := e.cons.Consume(handler(&stopped), jetstream.PullMaxMessages(10))
 	mgOK(t, err)
-	e.waitInfo("the buffers to fill", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 20 })
-	mgOK(t, e.nc.Flush())
+	// Each request has its status as well, which comes last.
+	arrived(22)
 	<-entered
 	<-entered
 	e.down(p)
@@ -543,11 +544,11 @@ func TestFetchThroughCutsLosesNothing(t *testing.T) {
 	var log tpLog
 	total := 0
 	for range 5 {
+		arrived := e.incoming()
 		batch, err := e.cons.Fetch(20, jetstream.FetchMaxWait(20*time.Second))
 		mgOK(t, err)
 		e.publish(10)
-		e.waitInfo("delivery", func(i *jetstream.ConsumerInfo) bool { return i.Delivered.Stream == uint64(total+10) })
-		mgOK(t, e.nc.Flush())
+		arrived(10)
 		e.cut(p)
 		// More than asked for, which revived and repeated requests fight over.
 		e.publish(20)

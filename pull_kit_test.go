@@ -176,6 +176,17 @@ func (e *tpEnv) waitInfo(what string, cond func(*jetstream.ConsumerInfo) bool) {
 	jstest.WaitFor(e.t, tpWait, what, func() bool { return cond(e.info()) })
 }
 
+// incoming counts what the connection under test receives from here on. The
+// function it returns waits until n messages have come: the server counts a
+// message as delivered before it has sent it.
+func (e *tpEnv) incoming() (arrived func(n int)) {
+	before := e.nc.Stats().InMsgs
+	return func(n int) {
+		e.t.Helper()
+		jstest.WaitFor(e.t, tpWait, "messages to arrive", func() bool { return e.nc.Stats().InMsgs-before >= uint64(n) })
+	}
+}
+
 // pulls records the pull requests of the consumer from here on.
 func (e *tpEnv) pulls() *jstest.Recorder {
 	e.t.Helper()
