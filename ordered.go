@@ -21,6 +21,10 @@ const (
 	orderedRetryMin = time.Second
 	orderedRetryMax = 10 * time.Second
 
+	// orderedDiscardDelay is how long after it was given up a creation is
+	// undone.
+	orderedDiscardDelay = time.Second
+
 	// orderedFreeTries is how many consumers may come to nothing in a row before
 	// the next one has to wait.
 	orderedFreeTries = 3
@@ -180,6 +184,13 @@ func (oc *orderedConsumer) discard(name string) {
 	_ = oc.js.conn.Publish(oc.js.prefix+"CONSUMER.DELETE."+oc.stream+"."+name, nil)
 }
 
+// discardLate is discard for a consumer whose creation was given up before an
+// answer came. The server creates consumers in the background, where a deletion
+// sent right behind the request overtakes it.
+func (oc *orderedConsumer) discardLate(name string) {
+	time.AfterFunc(orderedDiscardDelay, func() { oc.discard(name) })
+}
+
 // attemptGate lets attempts to create a consumer through and limits each.
 type attemptGate interface {
 	// enter waits until an attempt makes sense and returns its context.
@@ -213,7 +224,7 @@ func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, 
 		}
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			// It may have been made nevertheless.
-			oc.discard(cursor.name(oc.prefix))
+			oc.discardLate(cursor.name(oc.prefix))
 		}
 		if ctx.Err() != nil {
 			return nil, firstError(last, ctx.Err())
