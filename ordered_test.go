@@ -444,7 +444,7 @@ func TestOrderedStopAfterIsExactAcrossResets(t *testing.T) {
 	})
 }
 
-// B4, B28, §11.15 of what is to be better: the position is that of the creation.
+// B4, B28: the position is that of the creation.
 func TestOrderedConsumerReplacedBeforeTheFirstMessageLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -770,7 +770,7 @@ func TestOrderedConsumerSlowsDownWhenReplacementsComeToNothing(t *testing.T) {
 	}
 }
 
-// stuck is an ordered consumer whose replacement never comes about.
+// ordStuck is an ordered consumer whose replacement never comes about.
 func ordStuck(t *testing.T) (*jstest.FakeAPI, jetstream.Consumer) {
 	t.Helper()
 	fake, cons := ordFake(t, jetstream.OrderedConsumerConfig{})
@@ -1065,7 +1065,7 @@ func TestOrderedConsumersWithTheSamePrefixBothGetEverything(t *testing.T) {
 		sinks[i] = &ordSink{t: t}
 		cc, err := cons.Consume(sinks[i].handle, ordBeat())
 		ordOK(t, err)
-		defer cc.Stop()
+		t.Cleanup(cc.Stop)
 	}
 	e.publish("s.x", 50)
 	for _, sink := range sinks {

@@ -176,7 +176,7 @@ func TestPushConsumersOfADeliverGroupShareTheMessages(t *testing.T) {
 	for i, c := range []jetstream.PushConsumer{cons, other} {
 		cc, err := c.Consume(pshAck(sinks[i]))
 		ordOK(t, err)
-		defer cc.Stop()
+		t.Cleanup(cc.Stop)
 	}
 	e.publish("s.x", 100)
 	var all []uint64
