@@ -278,12 +278,14 @@ func ftStart(t *testing.T, cluster bool) *ftWorld {
 	var cancel context.CancelFunc
 	w.ctx, cancel = context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	replicas, adminURL := 1, ""
+	var replicas int
+	var adminURL string
 	if cluster {
 		w.cluster = jstest.StartCluster(t)
 		w.url, adminURL = w.cluster.URL(), w.cluster.URL()
 		replicas = 3
 	} else {
+		replicas = 1
 		w.node = jstest.StartNode(t, func(o *server.Options) { w.options = o })
 		w.line = jstest.StartProxy(t, w.node.Proxy().Addr())
 		w.url, adminURL = w.line.URL(), w.node.URL()
@@ -292,7 +294,12 @@ func ftStart(t *testing.T, cluster bool) *ftWorld {
 	var err error
 	w.js, err = New(w.admin)
 	ftOK(t, err)
-	w.stream, err = w.js.CreateStream(w.ctx, StreamConfig{Name: ftStream, Subjects: []string{"s.>"}, Replicas: replicas})
+	// A meta leader may be elected before it has heard of all the peers.
+	jstest.WaitFor(t, ftWait, "peers to place the stream on", func() bool {
+		w.stream, err = w.js.CreateStream(w.ctx, StreamConfig{Name: ftStream, Subjects: []string{"s.>"}, Replicas: replicas})
+		var api *APIError
+		return !errors.As(err, &api) || api.ErrorCode != 10005
+	})
 	ftOK(t, err)
 	for _, mode := range ftModes {
 		w.cells = append(w.cells, w.newCell(mode))
@@ -479,12 +486,25 @@ func (c *ftCell) checkReleased(t *testing.T) {
 	select {
 	case <-c.ended:
 	case <-time.After(ftWait):
-		t.Fatal("it did not end when stopped")
+		t.Fatalf("%s did not end when stopped", c.mode.name)
 	}
-	// Inboxes of fetches are kept for ten seconds.
 	jstest.WaitFor(t, ftWait, "subscriptions and listeners to be gone", func() bool {
-		return c.nc.NumSubscriptions() <= c.subs && findHub(c.nc) == nil
+		listeners, idle := c.kept()
+		return listeners == idle && c.nc.NumSubscriptions() <= c.subs+idle
 	})
+}
+
+// kept returns how many listeners the connection has, and how many inboxes it
+// keeps for the next fetch, which are the only ones that may be left. They go
+// with time or with the connection.
+func (c *ftCell) kept() (listeners, idle int) {
+	hub := findHub(c.nc)
+	if hub == nil {
+		return 0, 0
+	}
+	hub.mu.Lock()
+	defer hub.mu.Unlock()
+	return len(hub.listeners), len(hub.idle)
 }
 
 // check sees that the cell comes to its outcome, and stops it.
@@ -606,8 +626,10 @@ var ftFaults = []ftFault{
 			// The handler learns why, but it goes on.
 			"ordered-consume":  {tolerated: []error{ErrConsumerDeleted, nats.ErrNoResponders, ErrNoHeartbeat}},
 			"ordered-messages": ftSilent,
-			"ordered-fetch":    ftSilent,
-			"ordered-next":     ftSilent,
+			// A request that meets the deletion gets no answer. The call may be
+			// over by the time that shows, and the next one succeeds.
+			"ordered-fetch": {tolerated: []error{ErrNoHeartbeat}},
+			"ordered-next":  {tolerated: []error{ErrNoHeartbeat}},
 		},
 	},
 	{
@@ -642,7 +664,8 @@ var ftFaults = []ftFault{
 			}
 		},
 		want: map[string]ftOutcome{
-			"":                 ftConnClosed,
+			// Calls on a connection that is draining are refused by core.
+			"":                 {ends: ftConnClosed.ends, tolerated: []error{nats.ErrConnectionDraining}},
 			"messages":         {ends: []error{ErrMsgIteratorClosed}},
 			"ordered-messages": {ends: []error{ErrMsgIteratorClosed}},
 		},
@@ -791,19 +814,12 @@ func TestStartStopCyclesDoNotAddUp(t *testing.T) {
 			for range ftCycles {
 				ftOK(t, cycle(c))
 			}
-			// One inbox is kept for the next fetch, and with it the listener.
+			// A fetch may begin before the last one has put its inbox back, so
+			// that there are two.
 			jstest.WaitFor(t, ftWait, "goroutines and subscriptions to be back where they were", func() bool {
-				return runtime.NumGoroutine() <= goroutines+1 && c.nc.NumSubscriptions() <= c.subs+1
+				listeners, idle := c.kept()
+				return runtime.NumGoroutine() <= goroutines+1 && c.nc.NumSubscriptions() <= c.subs+idle && listeners == idle && idle <= 2
 			})
-			hub := findHub(c.nc)
-			if hub == nil {
-				return
-			}
-			hub.mu.Lock()
-			defer hub.mu.Unlock()
-			if len(hub.listeners) != len(hub.idle) || len(hub.idle) > 1 {
-				t.Errorf("%d listeners and %d idle inboxes are left", len(hub.listeners), len(hub.idle))
-			}
 		})
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"example.com/jetstream/internal/jstest"
 )
 
-func ordNext(t testing.TB, cons jetstream.Consumer, opts ...jetstream.FetchOpt) uint64 {
+func ordNext(t testing.TB, cons jetstream.Consumer) uint64 {
 	t.Helper()
-	msg, err := cons.Next(opts...)
+	msg, err := cons.Next()
 	ordOK(t, err)
 	meta, err := msg.Metadata()
 	ordOK(t, err)

@@ -53,6 +53,30 @@ var wanted = map[string][]string{
 		`Worker 4 handled [1-9]\d* messages`,
 		`Together they handled 100 and the queue is empty`,
 	},
+	"js-ordered-consume": {
+		`Received "message 1"\n`,
+		`Received "message 10"\n`,
+		`Received "message 10"\n`,
+		`All 20 messages came in order, with another consumer: true`,
+	},
+	"js-ordered-messages": {
+		`Received "message 3" on rooms-\w+\.hall, number 3 of`,
+		`Received "message 3" on rooms-\w+\.attic, number 9 of`,
+		`Received "message 1" on rooms-\w+\.attic, number 10 of`,
+		`Received "message 2" on rooms-\w+\.attic, number 11 of`,
+		`Iterator closed`,
+	},
+	"js-ordered-fetch": {
+		`Page 1: 8 messages, the last one is number 13`,
+		`Page 2: 8 messages, the last one is number 21`,
+		`Page 3: 4 messages, the last one is number 25`,
+		`That is the end`,
+	},
+	"js-push": {
+		`Received "message 1"\n`,
+		`Received "message 20"\n`,
+		`All 20 messages are handled`,
+	},
 	"js-publish-async": {
 		`The last message has sequence 1000 in stream async-\w+`,
 		`All 1000 messages were acknowledged`,
