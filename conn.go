@@ -47,6 +47,9 @@ type connHub struct {
 	listeners map[connListener]struct{}
 	up        bool
 	closed    bool
+	// over: the connection was closed before the hub started, so there is no
+	// event to hand out.
+	over bool
 	// reconnects is the connection's reconnect counter as of the last look.
 	reconnects uint64
 	// idle are the inboxes that wait for the next fetch, see [fetchInbox].
@@ -62,8 +65,9 @@ var hubs = struct {
 }{byConn: make(map[*nats.Conn]*connHub)}
 
 // watchConn registers l for the events of nc and reports whether nc is
-// connected at that moment. An event may already reach l before watchConn
-// returns. The caller ends the registration with unwatchConn.
+// connected as far as the events handed out so far say; one that is still on its
+// way reaches l too, maybe before watchConn returns. The caller ends the
+// registration with unwatchConn.
 func watchConn(nc *nats.Conn, l connListener) (up bool) {
 	hubs.Lock()
 	hub := hubs.byConn[nc]
@@ -73,6 +77,8 @@ func watchConn(nc *nats.Conn, l connListener) (up bool) {
 	}
 	hub.mu.Lock()
 	hub.listeners[l] = struct{}{}
+	// An end that comes from here on is handed out to l like to all others.
+	late := hub.closed
 	hub.mu.Unlock()
 	hubs.Unlock()
 
@@ -80,9 +86,9 @@ func watchConn(nc *nats.Conn, l connListener) (up bool) {
 	hub.start.Do(hub.follow)
 
 	hub.mu.Lock()
-	up, closed := hub.up, hub.closed
+	up, late = hub.up, late || hub.over
 	hub.mu.Unlock()
-	if closed {
+	if late {
 		l.connChanged(connClosed)
 	}
 	return up
@@ -127,7 +133,7 @@ func (h *connHub) follow() {
 	up, closed := connState(h.nc)
 	reconnects := h.nc.Stats().Reconnects
 	h.mu.Lock()
-	h.up, h.closed, h.reconnects = up, closed, reconnects
+	h.up, h.closed, h.over, h.reconnects = up, closed, closed, reconnects
 	h.mu.Unlock()
 	go h.run()
 }

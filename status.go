@@ -18,7 +18,7 @@ const (
 	pinIDHeader           = "Nats-Pin-Id"
 )
 
-// errNotCounted marks the absence of the pending headers.
+// notCounted marks the absence of the pending headers.
 const notCounted = -1
 
 // pullStatus is a status message: what the server says about one pull request.
