@@ -279,10 +279,22 @@ func (e *pullEngine) attribute(size int) {
 		if pull.leftover == 0 {
 			e.release(pull.left, 0)
 			e.forget(pull.id)
+			e.balance()
 		}
 		return
 	}
 	e.releaseBytes(size)
+}
+
+// balance drops the credit that is still there when no request is in flight.
+// Statuses come behind the messages of their request, so nothing can be buffered
+// for it: it is the sum of small errors, as when messages through an import of
+// another account are shorter than the server counted. If they were kept, they
+// would use up the window in the end.
+func (e *pullEngine) balance() {
+	if len(e.pulls) == 0 && e.backlog == 0 {
+		e.pendMsgs, e.pendBytes = 0, 0
+	}
 }
 
 // drained reports whether the number of messages asked for has been consumed.
@@ -312,6 +324,7 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	} else {
 		e.release(pull.left, max(pull.leftover, 0))
 	}
+	e.balance()
 	e.starved = false
 
 	switch {
