@@ -20,8 +20,8 @@ const (
 	// consumer allows only small ones. Otherwise the window decides.
 	maxClampedPulls = 8
 
-	// maxTrackedPulls bounds the list of requests in flight, for servers that
-	// do not report the end of each.
+	// maxTrackedPulls bounds the list of requests in flight. A threshold close
+	// to the window makes for many small ones.
 	maxTrackedPulls = 64
 
 	retryBackoffMin = 50 * time.Millisecond
@@ -178,7 +178,11 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if e.cfg.limitBytes > 0 && maxBytes > e.cfg.limitBytes {
 		maxBytes, clamped = e.cfg.limitBytes, e.cfg.byteWindow || clamped
 	}
-	if batch <= 0 || maxBytes <= 0 || (clamped && e.unfilled() >= maxClampedPulls) {
+	most := maxTrackedPulls
+	if clamped {
+		most = maxClampedPulls
+	}
+	if batch <= 0 || maxBytes <= 0 || e.unfilled() >= most {
 		return 0, pullRequest{}, false
 	}
 	req = pullRequest{
@@ -201,7 +205,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	}
 	e.nextID++
 	if len(e.pulls) >= maxTrackedPulls {
-		e.pulls = append(e.pulls[:0], e.pulls[1:]...)
+		e.forgetFilled()
 	}
 	e.pulls = append(e.pulls, livePull{id: e.nextID, batch: batch, maxBytes: maxBytes, expires: req.expires, left: batch, leftover: maxBytes})
 	e.pendMsgs += batch
@@ -229,6 +233,17 @@ func (e *pullEngine) unfilled() int {
 		}
 	}
 	return n
+}
+
+// forgetFilled makes room for another request, for servers that do not report
+// the end of each: the oldest one that expects nothing any more is forgotten.
+func (e *pullEngine) forgetFilled() {
+	for i := range e.pulls {
+		if e.pulls[i].left == 0 {
+			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
+			return
+		}
+	}
 }
 
 // unsent takes back a request that could not be sent.
