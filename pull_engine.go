@@ -16,6 +16,10 @@ const (
 	// on the server (64 MiB by default), which then cuts the client off.
 	pullByteBudget = 32 << 20
 
+	// maxByteBudget is how far that is raised for a message that does not fit.
+	// No server takes larger ones.
+	maxByteBudget = 1 << 30
+
 	// maxClampedPulls bounds how many requests are in flight at once when the
 	// consumer allows only small ones. Otherwise the window decides.
 	maxClampedPulls = 8
@@ -389,7 +393,7 @@ func (e *pullEngine) oversized(pull livePull, untouched bool, now time.Time) ver
 		return verdict{}
 	case pull.maxBytes < e.cfg.maxBytes && pull.maxBytes != e.cfg.limitBytes:
 		return verdict{}
-	case e.cfg.ownBudget && pull.maxBytes != e.cfg.limitBytes:
+	case e.cfg.ownBudget && pull.maxBytes != e.cfg.limitBytes && pull.maxBytes < maxByteBudget:
 		e.cfg.maxBytes *= 2
 		return verdict{}
 	default:
