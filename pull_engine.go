@@ -16,12 +16,16 @@ const (
 	// on the server (64 MiB by default), which then cuts the client off.
 	pullByteBudget = 32 << 20
 
+	// maxByteBudget is how far that is raised for a message that does not fit.
+	// No server takes larger ones.
+	maxByteBudget = 1 << 30
+
 	// maxClampedPulls bounds how many requests are in flight at once when the
 	// consumer allows only small ones. Otherwise the window decides.
 	maxClampedPulls = 8
 
-	// maxTrackedPulls bounds the list of requests in flight, for servers that
-	// do not report the end of each.
+	// maxTrackedPulls bounds the list of requests in flight. A threshold close
+	// to the window makes for many small ones.
 	maxTrackedPulls = 64
 
 	retryBackoffMin = 50 * time.Millisecond
@@ -178,7 +182,11 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if e.cfg.limitBytes > 0 && maxBytes > e.cfg.limitBytes {
 		maxBytes, clamped = e.cfg.limitBytes, e.cfg.byteWindow || clamped
 	}
-	if batch <= 0 || maxBytes <= 0 || (clamped && e.unfilled() >= maxClampedPulls) {
+	most := maxTrackedPulls
+	if clamped {
+		most = maxClampedPulls
+	}
+	if batch <= 0 || maxBytes <= 0 || e.unfilled() >= most {
 		return 0, pullRequest{}, false
 	}
 	req = pullRequest{
@@ -201,7 +209,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	}
 	e.nextID++
 	if len(e.pulls) >= maxTrackedPulls {
-		e.pulls = append(e.pulls[:0], e.pulls[1:]...)
+		e.forgetFilled()
 	}
 	e.pulls = append(e.pulls, livePull{id: e.nextID, batch: batch, maxBytes: maxBytes, expires: req.expires, left: batch, leftover: maxBytes})
 	e.pendMsgs += batch
@@ -229,6 +237,17 @@ func (e *pullEngine) unfilled() int {
 		}
 	}
 	return n
+}
+
+// forgetFilled makes room for another request, for servers that do not report
+// the end of each: the oldest one that expects nothing any more is forgotten.
+func (e *pullEngine) forgetFilled() {
+	for i := range e.pulls {
+		if e.pulls[i].left == 0 {
+			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
+			return
+		}
+	}
 }
 
 // unsent takes back a request that could not be sent.
@@ -279,10 +298,22 @@ func (e *pullEngine) attribute(size int) {
 		if pull.leftover == 0 {
 			e.release(pull.left, 0)
 			e.forget(pull.id)
+			e.balance()
 		}
 		return
 	}
 	e.releaseBytes(size)
+}
+
+// balance drops the credit that is still there when no request is in flight.
+// Statuses come behind the messages of their request, so nothing can be buffered
+// for it: it is the sum of small errors, as when messages through an import of
+// another account are shorter than the server counted. If they were kept, they
+// would use up the window in the end.
+func (e *pullEngine) balance() {
+	if len(e.pulls) == 0 && e.backlog == 0 {
+		e.pendMsgs, e.pendBytes = 0, 0
+	}
 }
 
 // drained reports whether the number of messages asked for has been consumed.
@@ -312,6 +343,7 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	} else {
 		e.release(pull.left, max(pull.leftover, 0))
 	}
+	e.balance()
 	e.starved = false
 
 	switch {
@@ -367,7 +399,7 @@ func (e *pullEngine) oversized(pull livePull, untouched bool, now time.Time) ver
 		return verdict{}
 	case pull.maxBytes < e.cfg.maxBytes && pull.maxBytes != e.cfg.limitBytes:
 		return verdict{}
-	case e.cfg.ownBudget && pull.maxBytes != e.cfg.limitBytes:
+	case e.cfg.ownBudget && pull.maxBytes != e.cfg.limitBytes && pull.maxBytes < maxByteBudget:
 		e.cfg.maxBytes *= 2
 		return verdict{}
 	default:
