@@ -129,7 +129,7 @@ func TestConfirmGoneTellsDeletionFromSilence(t *testing.T) {
 	t.Parallel()
 	js, fake := lsFake(t)
 	c := newPullConsumer(js, "S", &ConsumerInfo{Name: "C"})
-	if got, want := c.nextSubject(), "FAKE.CONSUMER.MSG.NEXT.S.C"; got != want {
+	if got, want := c.nextSubject, "FAKE.CONSUMER.MSG.NEXT.S.C"; got != want {
 		t.Errorf("subject %q, want %q", got, want)
 	}
 	for _, tc := range []struct {

@@ -305,11 +305,12 @@ func (e *pullEngine) attribute(size int) {
 	e.releaseBytes(size)
 }
 
-// balance drops the credit that is still there when no request is in flight.
-// Statuses come behind the messages of their request, so nothing can be buffered
-// for it: it is the sum of small errors, as when messages through an import of
-// another account are shorter than the server counted. If they were kept, they
-// would use up the window in the end.
+// balance drops the credit that is still there when no request is in flight. A
+// status comes behind the messages of its request (where it can overtake them,
+// with replicas, the server's count tells, and this is not called), so nothing
+// can be buffered for it: it is the sum of small errors, as when messages through
+// an import of another account are shorter than the server counted. If they were
+// kept, they would use up the window in the end.
 func (e *pullEngine) balance() {
 	if len(e.pulls) == 0 && e.backlog == 0 {
 		e.pendMsgs, e.pendBytes = 0, 0
@@ -335,15 +336,17 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	if !known {
 		return verdict{}
 	}
-	untouched := pull.left == pull.batch
+	untouched, onTheWay := pull.left == pull.batch, 0
 	if status.pendingMsgs != notCounted {
-		untouched = status.pendingMsgs >= pull.batch
+		untouched, onTheWay = status.pendingMsgs >= pull.batch, pull.left-status.pendingMsgs
 		// The difference to the books belongs to other requests in flight.
 		e.release(status.pendingMsgs, max(status.pendingBytes, 0))
 	} else {
 		e.release(pull.left, max(pull.leftover, 0))
 	}
-	e.balance()
+	if onTheWay <= 0 {
+		e.balance()
+	}
 	e.starved = false
 
 	switch {
