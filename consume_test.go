@@ -423,7 +423,7 @@ func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
 		})
 		t.Run(name+" in the error handler", func(t *testing.T) {
 			t.Parallel()
-			cons, fake, _ := tpFake(t)
+			cons, fake := tpFake(t)
 			fake.OnPull(jstest.Status(409, "Something Else"))
 			got := make(chan jetstream.ConsumeContext, 16)
 			cc, err := cons.Consume(func(jetstream.Msg) {}, jetstream.ConsumeErrHandler(func(cc jetstream.ConsumeContext, err error) {
@@ -524,7 +524,7 @@ func TestConsumersOfOneHandleShareMessages(t *testing.T) {
 	for i := range logs {
 		cc, err := e.cons.Consume(logs[i].take, jetstream.PullMaxMessages(3))
 		mgOK(t, err)
-		defer cc.Stop()
+		t.Cleanup(cc.Stop)
 	}
 	e.settled()
 	e.publish(50)
@@ -691,7 +691,7 @@ func TestConsumeAndMessagesEndWithTerminalStatus(t *testing.T) {
 		{408, "Request Timeout", []string{"Nats-Pending-Messages", "x"}, "nats: invalid format of Nats-Pending-Messages", nil},
 		{408, "Request Timeout", []string{"Nats-Pending-Bytes", "x"}, "nats: invalid format of Nats-Pending-Bytes", nil},
 	} {
-		cons, fake, _ := tpFake(t)
+		cons, fake := tpFake(t)
 		fake.OnPull(jstest.Status(c.code, c.text, c.headers...))
 		var errs tpErrors
 		cc, err := cons.Consume(func(jetstream.Msg) {}, errs.handler())
@@ -868,7 +868,7 @@ func TestOnlyOneConsumeOfAHandleIsPinned(t *testing.T) {
 		var err error
 		ccs[i], err = e.cons.Consume(logs[i].take, group, jetstream.PullMaxMessages(5))
 		mgOK(t, err)
-		defer ccs[i].Stop()
+		t.Cleanup(ccs[i].Stop)
 	}
 	e.settled()
 	e.publish(200)
@@ -1037,7 +1037,7 @@ func TestEndlessStatusesAreNotAnsweredInALoop(t *testing.T) {
 	}{{409, "Leadership Change"}, {409, "Server Shutdown"}, {503, ""}, {409, "Exceeded MaxWaiting"}, {423, "Nats-Pin-Id mismatch"}} {
 		t.Run(c.text, func(t *testing.T) {
 			t.Parallel()
-			cons, fake, _ := tpFake(t)
+			cons, fake := tpFake(t)
 			fake.OnPull(jstest.Status(c.code, c.text))
 			cc, err := cons.Consume(func(jetstream.Msg) {})
 			mgOK(t, err)

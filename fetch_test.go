@@ -39,7 +39,7 @@ func TestFetchReturnsAsManyAsAskedFor(t *testing.T) {
 		for _, m := range tpFetched(t, 8, batch, err) {
 			log.take(m)
 		}
-		if batch.Messages() != batch.Messages() {
+		if first, second := batch.Messages(), batch.Messages(); first != second {
 			t.Error("Messages returned another channel")
 		}
 	}
@@ -301,7 +301,7 @@ func TestFetchEndsWithTheServersError(t *testing.T) {
 		{423, "Nats-Pin-Id mismatch", "nats: pin ID mismatch"},
 		{503, "", "nats: no responders available for request"},
 	} {
-		cons, fake, _ := tpFake(t)
+		cons, fake := tpFake(t)
 		fake.OnPull(jstest.Status(c.code, c.text))
 		text := func(err error) string {
 			if err == nil {
@@ -446,7 +446,7 @@ func TestFetchNoticesMissingHeartbeat(t *testing.T) {
 func TestFetchWithoutAnswerEndsWithTimeout(t *testing.T) {
 	t.Parallel()
 	// B27: only the server's word makes an empty batch a success.
-	cons, _, _ := tpFake(t)
+	cons, _ := tpFake(t)
 	batch, err := cons.Fetch(1, jetstream.FetchMaxWait(100*time.Millisecond))
 	tpBatch(t, batch, err)
 	mgIs(t, batch.Error(), nats.ErrTimeout)

@@ -120,9 +120,9 @@ func TestNextReturnsWithItsTimeoutOrContext(t *testing.T) {
 		t.Errorf("Next waited %v instead of 100ms", d)
 	}
 
-	cancelled, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = it.Next(jetstream.NextContext(cancelled))
+	_, err = it.Next(jetstream.NextContext(ended))
 	mgSame(t, err, context.Canceled)
 
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -427,7 +427,7 @@ func TestIteratorWithBusyUserMissesNoHeartbeat(t *testing.T) {
 func TestMissingHeartbeatIsReportedAfterTwiceTheInterval(t *testing.T) {
 	t.Parallel()
 	// A15
-	cons, fake, _ := tpFake(t)
+	cons, fake := tpFake(t)
 	it, err := cons.Messages(jetstream.PullHeartbeat(500 * time.Millisecond))
 	mgOK(t, err)
 	defer it.Stop()

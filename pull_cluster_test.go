@@ -101,15 +101,15 @@ func tpStartTraffic(t *testing.T, e *tpEnv) *tpTraffic {
 					t.Errorf("publish: %v", err)
 					return
 				}
-				var again bool
+				stored := false
 				select {
 				case <-f.Ok():
-				case <-f.Err():
-					again = true
+					stored = true
+				case err := <-f.Err():
+					t.Logf("publish again after: %v", err)
 				case <-time.After(2 * time.Second):
-					again = true
 				}
-				if !again {
+				if stored {
 					break
 				}
 			}

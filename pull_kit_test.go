@@ -83,12 +83,10 @@ func tpHandle(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 }
 
 // tpFake returns a handle of a consumer whose pull requests go to a fake API.
-func tpFake(t *testing.T) (jetstream.Consumer, *jstest.FakeAPI, *nats.Conn) {
+func tpFake(t *testing.T) (jetstream.Consumer, *jstest.FakeAPI) {
 	t.Helper()
 	s := jstest.StartServer(t)
-	nc := jstest.Connect(t, s)
-	cons, fake := tpFakeOver(t, nc, jstest.Connect(t, s))
-	return cons, fake, nc
+	return tpFakeOver(t, jstest.Connect(t, s), jstest.Connect(t, s))
 }
 
 func tpFakeOver(t *testing.T, nc, admin *nats.Conn) (jetstream.Consumer, *jstest.FakeAPI) {
