@@ -2,7 +2,7 @@ package jetstream
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -71,7 +71,7 @@ func TestPinStoreGivesAnIDToOneTakerOnly(t *testing.T) {
 	t.Parallel()
 	var p pinStore
 	for round := range 200 {
-		p.give("A", fmt.Sprint(round))
+		p.give("A", strconv.Itoa(round))
 		taken := make(chan string, 4)
 		var wg sync.WaitGroup
 		for range cap(taken) {
@@ -82,7 +82,7 @@ func TestPinStoreGivesAnIDToOneTakerOnly(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(taken) != 1 || <-taken != fmt.Sprint(round) {
+		if len(taken) != 1 || <-taken != strconv.Itoa(round) {
 			t.Fatalf("round %d: not taken once", round)
 		}
 	}

@@ -28,6 +28,14 @@ func (g *errqGate) handle(err error) {
 	<-g.release
 }
 
+// enter waits until the handler is called, with an error that must be want.
+func (g *errqGate) enter(t *testing.T, want error) {
+	t.Helper()
+	if got := <-g.entered; got != want {
+		t.Fatalf("handled %v, want %v", got, want)
+	}
+}
+
 // errqIdle reports how often f of whenIdle was called so far.
 func errqIdle(q *errQueue) *atomic.Int32 {
 	n := new(atomic.Int32)
@@ -104,8 +112,9 @@ func TestErrQueueCrowdedLeavesOutRepeatsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := newErrqGate()
 		q := errQueue{handle: gate.handle}
-		q.report(errors.New("first"))
-		<-gate.entered
+		first := errors.New("first")
+		q.report(first)
+		gate.enter(t, first)
 
 		// The first ones all wait, repeats or not.
 		var want []error
@@ -146,10 +155,10 @@ func TestErrQueueCrowdedLeavesOutRepeatsOnly(t *testing.T) {
 
 		// An empty queue takes everything again.
 		q.report(ErrConsumerDeleted)
-		<-gate.entered
+		gate.enter(t, ErrConsumerDeleted)
 		q.report(ErrConsumerDeleted)
 		gate.release <- struct{}{}
-		<-gate.entered
+		gate.enter(t, ErrConsumerDeleted)
 		gate.release <- struct{}{}
 	})
 }
@@ -200,10 +209,10 @@ func TestErrQueueIsIdleOnceReportedErrorsAreHandled(t *testing.T) {
 		}
 		q.report(ErrNoHeartbeat)
 		q.report(ErrServerShutdown)
-		<-gate.entered
+		gate.enter(t, ErrNoHeartbeat)
 		idle := errqIdle(&q)
 		gate.release <- struct{}{}
-		<-gate.entered
+		gate.enter(t, ErrServerShutdown)
 		synctest.Wait()
 		if idle.Load() != 0 {
 			t.Error("idle before the last error is handled")
@@ -220,7 +229,7 @@ func TestErrQueueIsIdleOnceReportedErrorsAreHandled(t *testing.T) {
 			t.Errorf("told %d times", idle.Load())
 		}
 		q.report(ErrNoHeartbeat)
-		<-gate.entered
+		gate.enter(t, ErrNoHeartbeat)
 		gate.release <- struct{}{}
 		synctest.Wait()
 		if idle.Load() != 1 {
@@ -235,14 +244,14 @@ func TestErrQueueLingersForABlockedHandlerOnlySoLong(t *testing.T) {
 		gate := newErrqGate()
 		q := errQueue{handle: gate.handle}
 		q.report(ErrNoHeartbeat)
-		<-gate.entered
+		gate.enter(t, ErrNoHeartbeat)
 		idle := errqIdle(&q)
-		time.Sleep(errQueueLinger - 1)
+		time.Sleep(errQueueLinger - time.Nanosecond)
 		synctest.Wait()
 		if idle.Load() != 0 {
 			t.Error("did not wait for the handler")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if idle.Load() != 1 {
 			t.Error("waits for a handler that does not return")
