@@ -34,7 +34,7 @@ func (q *errQueue) report(err error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n := len(q.waiting); n >= errQueueCrowded && q.waiting[n-1] == err {
+	if n := len(q.waiting); n >= errQueueCrowded && q.waiting[n-1].Error() == err.Error() {
 		return
 	}
 	q.waiting = append(q.waiting, err)

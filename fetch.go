@@ -24,6 +24,10 @@ type MessageBatch interface {
 }
 
 const (
+	// maxBatch is the largest batch of a single request. More than that is not
+	// asked for at a time.
+	maxBatch = 1 << 20
+
 	// maxByteSlots is the largest room made for a batch that is limited by
 	// bytes. A larger batch is limited to that many messages.
 	maxByteSlots = 1 << 16
@@ -226,6 +230,9 @@ func (c *pullConsumer) fetchBatch(req *pullRequest) (MessageBatch, error) {
 // has to read it and no goroutine waits to fill it. A batch that is limited by
 // bytes alone is also limited to a number that is reasonable to make room for.
 func (c *pullConsumer) limitBatch(req *pullRequest) (slots int) {
+	if !req.bytesOnly {
+		req.batch = min(req.batch, maxBatch)
+	}
 	bound := req.batch
 	if req.maxBytes > 0 {
 		least := ackReplyOverhead + len(c.stream) + len(c.name)

@@ -354,6 +354,7 @@ func (it *pullIterator) refillTaken() {
 func (it *pullIterator) exhausted() error {
 	switch {
 	case it.fatal != nil:
+		it.stopped = true
 		return it.fatal
 	case it.ended && it.arrivals.isSealed():
 		return ErrMsgIteratorClosed

@@ -28,7 +28,7 @@ type Consumer interface {
 	// in time is no error.
 	//
 	// A batch below 1 is refused with [nats.ErrInvalidArg], an invalid option
-	// with [ErrInvalidOption]. While the connection is down, the request is sent
+	// with [ErrInvalidOption]; a batch above 1,048,576 counts as that many. While the connection is down, the request is sent
 	// as soon as it is up again, if that is within the waiting time.
 	//
 	// Requests of 10 seconds and more carry a heartbeat of 5 seconds, so that a

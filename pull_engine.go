@@ -101,7 +101,9 @@ func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pull
 
 // livePull is a request the server may still be answering.
 type livePull struct {
-	id uint64
+	id    uint64
+	sent  time.Time
+	pinID string
 
 	batch    int // messages asked for
 	maxBytes int
@@ -211,7 +213,10 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if len(e.pulls) >= maxTrackedPulls {
 		e.forgetFilled()
 	}
-	e.pulls = append(e.pulls, livePull{id: e.nextID, batch: batch, maxBytes: maxBytes, expires: req.expires, left: batch, leftover: maxBytes})
+	e.pulls = append(e.pulls, livePull{
+		id: e.nextID, sent: now, pinID: e.pinID, expires: req.expires,
+		batch: batch, maxBytes: maxBytes, left: batch, leftover: maxBytes,
+	})
 	e.pendMsgs += batch
 	e.pendBytes += maxBytes
 	return e.nextID, req, true
@@ -350,13 +355,20 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	e.starved = false
 
 	switch {
+	case errors.Is(status.err, nats.ErrTimeout) && untouched && now.Sub(pull.sent) < pull.expires/2:
+		// The server gave it up long before its time. There is no error to it,
+		// but it must not become a habit.
+		e.retry(now)
+		return verdict{}
 	case errors.Is(status.err, nats.ErrTimeout), errors.Is(status.err, ErrBatchCompleted):
 		e.alive()
 		return verdict{}
 	case errors.Is(status.err, ErrMaxBytesExceeded):
 		return e.oversized(pull, untouched, now)
 	case errors.Is(status.err, ErrPinIDMismatch):
-		e.pinID = ""
+		if e.pinID == pull.pinID {
+			e.pinID = ""
+		}
 		e.retry(now)
 	// When the server that leads the consumer goes, a request may have crossed
 	// with that news, and nobody will ever answer it. So all requests are given

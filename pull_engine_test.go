@@ -271,6 +271,9 @@ func TestPullEngineStartsOverWithinStopAfter(t *testing.T) {
 		},
 		"pin mismatch": func(r *peRig) {
 			r.pinID = "stale"
+			for i := range r.pulls {
+				r.pulls[i].pinID = "stale"
+			}
 			for _, s := range r.sent {
 				r.ended(s.id, peStatus(peStalePin), r.now)
 			}

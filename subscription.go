@@ -133,10 +133,18 @@ func (s *coreSubscription) quiesce() bool {
 // leave drops the interest in messages, at once or once all that has arrived is
 // delivered. Core fails to do so only when the connection is closed; the
 // subscription's goroutine then ends as well and calls the closed handler.
+//
+// While disconnected nothing more can arrive, and core would spend ten seconds on
+// trying to tell the server. If nothing is queued either, there is nothing to
+// drain.
 func (s *coreSubscription) leave(drain bool) {
 	s.mu.Lock()
 	sub := s.sub
 	s.mu.Unlock()
+	if sub != nil && drain && !s.conn.IsConnected() {
+		queued, _, err := sub.Pending()
+		drain = err == nil && queued > 0
+	}
 	switch {
 	case sub == nil: // open sees to it
 	case drain:
