@@ -99,7 +99,7 @@ func TestErrQueueReportDoesNotWaitForTheHandler(t *testing.T) {
 			t.Errorf("reporting took %v", waited)
 		}
 		for i := range want {
-			if got := <-gate.entered; got.Error() != want[i].Error() {
+			if got := <-gate.entered; got != want[i] {
 				t.Fatalf("error %d is %v", i, got)
 			}
 			gate.release <- struct{}{}
@@ -147,7 +147,7 @@ func TestErrQueueCrowdedLeavesOutRepeatsOnly(t *testing.T) {
 
 		gate.release <- struct{}{}
 		for i := range want {
-			if got := <-gate.entered; got != want[i] {
+			if got := <-gate.entered; got.Error() != want[i].Error() {
 				t.Fatalf("error %d is %v, want %v", i, got, want[i])
 			}
 			gate.release <- struct{}{}
