@@ -24,7 +24,7 @@ type feedConfig struct {
 	maxBytes int
 
 	// deliver is called with each message, in order. The reply is that of the
-	// message, split.
+	// message, split, and is good until deliver returns.
 	deliver func(m *nats.Msg, reply *ackReply)
 
 	// restarted is called when another consumer has taken the place of a lost

@@ -368,6 +368,9 @@ type consumeContext struct {
 	handler MessageHandler
 	raw     func(m *nats.Msg, reply *ackReply) // in place of handler, for feeds
 
+	// reply is that of the message being delivered; deliver's alone.
+	reply ackReply
+
 	// The following are guarded by the mutex.
 
 	handling bool   // a call of handler is running
@@ -419,14 +422,13 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 		c.control(m)
 		return
 	}
-	var reply ackReply
 	if c.order != nil {
 		// An empty reply is of no consumer.
-		reply, _ = parseAckReply(m.Reply)
+		c.reply, _ = parseAckReply(m.Reply)
 	}
 	size := m.Size()
 	c.mu.Lock()
-	if c.stopped || (c.order != nil && !c.order.admit(&reply)) {
+	if c.stopped || (c.order != nil && !c.order.admit(&c.reply)) {
 		c.finished++
 		c.mu.Unlock()
 		return
@@ -436,7 +438,7 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 	c.mu.Unlock()
 
 	if c.raw != nil {
-		c.raw(m, &reply)
+		c.raw(m, &c.reply)
 	} else {
 		c.handler(&jetStreamMsg{js: c.consumer.js, msg: m})
 	}
