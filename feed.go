@@ -20,7 +20,8 @@ type feedConfig struct {
 	repeat bool
 
 	// maxBytes makes bytes the measure of what is requested or buffered; zero
-	// leaves the default number of messages.
+	// leaves the default number of messages. It grows for a message that does not
+	// fit.
 	maxBytes int
 
 	// deliver is called with each message, in order. The reply is that of the
@@ -49,6 +50,8 @@ type feed struct {
 	// turn is held by whoever calls the functions of the configuration: the
 	// subscription's goroutine, or the one that replaces a consumer.
 	turn sync.Mutex
+
+	over bool // ended was called; guarded by turn
 
 	// gone is closed when the feed stops, to release a function that blocks.
 	gone <-chan struct{}
@@ -93,10 +96,18 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	run := oc.startOrdered(&cc.pullSubscription)
 	run.cursor.repeat = cfg.repeat
 	if cfg.restarted != nil {
-		run.restarted = func(info *ConsumerInfo) {
+		run.restarted = func(info *ConsumerInfo, repeated bool) bool {
 			f.turn.Lock()
 			defer f.turn.Unlock()
-			cfg.restarted(info)
+			// The message that settled the feed may have been in delivery while
+			// the consumer was made.
+			if repeated && !f.repeats() {
+				return false
+			}
+			if !f.over {
+				cfg.restarted(info)
+			}
+			return true
 		}
 	}
 	f.run, f.cc = run, cc
@@ -106,6 +117,7 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 		// A replacement under way may still be at it.
 		f.turn.Lock()
 		defer f.turn.Unlock()
+		f.over = true
 		cfg.ended(cc.cause())
 	})
 	cc.mu.Lock()
@@ -116,6 +128,9 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 		run.end()
 		return nil, err
 	}
+	cc.mu.Lock()
+	cc.engine.cfg.ownBudget = true
+	cc.mu.Unlock()
 	run.begin()
 	return f, nil
 }
@@ -125,6 +140,27 @@ func (f *feed) settle() {
 	f.cc.mu.Lock()
 	f.run.cursor.repeat = false
 	f.cc.mu.Unlock()
+}
+
+func (f *feed) repeats() bool {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	return f.run.cursor.repeat
+}
+
+// caughtUp asks the server whether the consumer has nothing to deliver beyond its
+// message with the given consumer sequence. It returns false if the answer is no
+// or none, or if the consumer is being replaced.
+func (f *feed) caughtUp(consumerSeq uint64) bool {
+	f.cc.mu.Lock()
+	name, recovering := f.run.name, f.run.recovering
+	ctx := f.cc.background()
+	f.cc.mu.Unlock()
+	if recovering {
+		return false
+	}
+	info, err := f.oc.js.consumerInfo(ctx, f.oc.stream, name)
+	return err == nil && info.NumPending == 0 && info.Delivered.Consumer == consumerSeq
 }
 
 // stop ends the feed without waiting for anything. It reports whether the feed

@@ -268,8 +268,10 @@ type orderedRun struct {
 	// up has a token when the connection has come up.
 	up chan struct{}
 
-	// restarted is told about each new consumer before it delivers; may be nil.
-	restarted func(info *ConsumerInfo)
+	// restarted is told about each new consumer before it delivers, and whether
+	// that starts over with the deliver policy. It reports false when the consumer
+	// cannot be used because it should not have. It may be nil.
+	restarted func(info *ConsumerInfo, repeated bool) bool
 }
 
 var _ attemptGate = (*orderedRun)(nil)
@@ -392,8 +394,11 @@ func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint
 			}
 			return
 		}
-		if r.restarted != nil {
-			r.restarted(consumer.CachedInfo())
+		if r.restarted != nil && !r.restarted(consumer.CachedInfo(), cursor.repeat) {
+			// It starts over, which is not wanted any more.
+			cursor.repeat = false
+			old = consumer.name
+			continue
 		}
 		if r.adopt(consumer, cursor) {
 			// The first request goes out before the consumer can be seen.
