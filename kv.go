@@ -149,6 +149,10 @@ func newKeyValue(js *jetStream, bucket string, info *StreamInfo) *keyValue {
 
 func (k *keyValue) Bucket() string { return k.bucket }
 
+// single reports whether the bucket keeps one revision of each key, as far as
+// the handle knows.
+func (k *keyValue) single() bool { return k.stream.info.Load().Config.MaxMsgsPerSubject == 1 }
+
 func (k *keyValue) Get(ctx context.Context, key string) (KeyValueEntry, error) {
 	if !validKey(key) {
 		return nil, ErrInvalidKey
