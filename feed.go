@@ -3,9 +3,21 @@ package jetstream
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+)
+
+const (
+	// feedNoBytes is more than messages can have, for requests that are not to be
+	// limited by bytes.
+	feedNoBytes = 1 << 30
+
+	// Where a request is answered once, so many are in flight while there is much
+	// to come, and each waits so long.
+	feedSinglePulls   = 32
+	feedSingleExpires = 10 * time.Second
 )
 
 // feedConfig says what a feed delivers and to whom. The functions are called one
@@ -20,8 +32,15 @@ type feedConfig struct {
 	repeat bool
 
 	// maxBytes makes bytes the measure of what is requested or buffered; zero
-	// leaves the default number of messages.
+	// leaves the default number of messages. It grows for a message that does not
+	// fit.
 	maxBytes int
+
+	// startMsgs makes messages, so many, the measure until steady is called. A
+	// consumer that delivers the last message of each subject needs that: such a
+	// message that does not fit the bytes of a request is skipped by the server
+	// (2.15), and is never delivered.
+	startMsgs int
 
 	// deliver is called with each message, in order. The reply is that of the
 	// message, split, and is good until deliver returns.
@@ -50,6 +69,14 @@ type feed struct {
 	// subscription's goroutine, or the one that replaces a consumer.
 	turn sync.Mutex
 
+	over bool // ended was called; guarded by turn
+
+	// The following are guarded by the mutex of cc.
+
+	settled bool       // settle was called
+	byBytes bool       // steady was called
+	window  pullConfig // of the engine from then on
+
 	// gone is closed when the feed stops, to release a function that blocks.
 	gone <-chan struct{}
 }
@@ -76,6 +103,14 @@ func (js *jetStream) openFeed(ctx context.Context, stream string, cfg feedConfig
 
 func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *ConsumerInfo)) (*feed, error) {
 	opts := &consumeOpts{ordered: true, maxBytes: cfg.maxBytes}
+	// An API that is imported from another account may answer a request just
+	// once, as services do unless exported otherwise. Then every message needs a
+	// request of its own, and a heartbeat would take the message's place.
+	single := oc.js.opts.APIPrefix != "" && oc.js.prefix != DefaultAPIPrefix
+	if single {
+		opts.maxBytes = 0
+		opts.heartbeat, opts.expires = feedSingleExpires, 2*feedSingleExpires
+	}
 	if err := opts.resolve(); err != nil {
 		return nil, err
 	}
@@ -93,10 +128,18 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	run := oc.startOrdered(&cc.pullSubscription)
 	run.cursor.repeat = cfg.repeat
 	if cfg.restarted != nil {
-		run.restarted = func(info *ConsumerInfo) {
+		run.restarted = func(info *ConsumerInfo, repeated bool) bool {
 			f.turn.Lock()
 			defer f.turn.Unlock()
-			cfg.restarted(info)
+			// The message that settled the feed may have been in delivery while
+			// the consumer was made.
+			if repeated && !f.repeats() {
+				return false
+			}
+			if !f.over {
+				cfg.restarted(info)
+			}
+			return true
 		}
 	}
 	f.run, f.cc = run, cc
@@ -106,6 +149,7 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 		// A replacement under way may still be at it.
 		f.turn.Lock()
 		defer f.turn.Unlock()
+		f.over = true
 		cfg.ended(cc.cause())
 	})
 	cc.mu.Lock()
@@ -116,15 +160,78 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 		run.end()
 		return nil, err
 	}
+	f.tune(cfg.startMsgs, single)
 	run.begin()
 	return f, nil
 }
 
-// settle ends the repetition that feedConfig.repeat asks for.
+// tune adapts what the engine requests, to begin with and for later.
+func (f *feed) tune(startMsgs int, single bool) {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	cfg := &f.cc.engine.cfg
+	cfg.ownBudget = true
+	if single {
+		cfg.limitBatch = 1
+		cfg.heartbeat, cfg.expires = 0, feedSingleExpires
+	}
+	f.window = *cfg
+	if single && !f.settled {
+		cfg.clampedPulls = feedSinglePulls
+	}
+	if startMsgs > 0 && !f.byBytes {
+		cfg.byteWindow, cfg.maxBytes = false, feedNoBytes
+		cfg.maxMessages, cfg.thresholdMessages = startMsgs, threshold(0, startMsgs)
+	}
+}
+
+// settle ends the repetition that feedConfig.repeat asks for. From then on,
+// messages are expected now and then.
 func (f *feed) settle() {
 	f.cc.mu.Lock()
 	f.run.cursor.repeat = false
+	f.settled = true
+	f.cc.engine.cfg.clampedPulls = 0
 	f.cc.mu.Unlock()
+}
+
+// steady ends the measure by messages that feedConfig.startMsgs asks for.
+func (f *feed) steady() {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	if !f.byBytes && f.window.maxBytes > 0 {
+		clamped := f.cc.engine.cfg.clampedPulls
+		f.cc.engine.cfg = f.window
+		f.cc.engine.cfg.clampedPulls = clamped
+	}
+	f.byBytes = true
+}
+
+func (f *feed) repeats() bool {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	return f.run.cursor.repeat
+}
+
+// context returns a context that ends with the feed.
+func (f *feed) context() context.Context {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	return f.cc.background()
+}
+
+// caughtUp asks the server whether the consumer has nothing to deliver beyond its
+// message with the given consumer sequence. It returns false if the answer is no
+// or none, or if the consumer is being replaced.
+func (f *feed) caughtUp(consumerSeq uint64) bool {
+	f.cc.mu.Lock()
+	name, recovering := f.run.name, f.run.recovering
+	f.cc.mu.Unlock()
+	if recovering {
+		return false
+	}
+	info, err := f.oc.js.consumerInfo(f.context(), f.oc.stream, name)
+	return err == nil && info.NumPending == 0 && info.Delivered.Consumer == consumerSeq
 }
 
 // stop ends the feed without waiting for anything. It reports whether the feed

@@ -35,6 +35,7 @@ type JetStream interface {
 	StreamConsumerManager
 	StreamManager
 	Publisher
+	KeyValueManager
 }
 
 // jetStream implements [JetStream].

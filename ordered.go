@@ -17,6 +17,11 @@ const (
 	// server.
 	orderedRequestTimeout = 10 * time.Second
 
+	// orderedFirstTimeout bounds the first attempt to make a consumer, if there
+	// may be more; the bound doubles from one to the next. While a cluster elects
+	// leaders, requests are lost.
+	orderedFirstTimeout = 2 * time.Second
+
 	// Pauses between attempts to create a consumer; the first one is immediate.
 	orderedRetryMin = time.Second
 	orderedRetryMax = 10 * time.Second
@@ -199,6 +204,10 @@ type attemptGate interface {
 func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, skip uint64, gate attemptGate) (*pullConsumer, error) {
 	var last error
 	pause := orderedRetryMin
+	timeout := orderedRequestTimeout
+	if oc.cfg.MaxResetAttempts <= 0 {
+		timeout = orderedFirstTimeout
+	}
 	for attempts := 0; ; {
 		attempt, cancel, err := gate.enter(ctx)
 		if err != nil {
@@ -206,7 +215,9 @@ func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, 
 		}
 		cursor.renew(skip)
 		skip = 0
-		info, err := oc.create(ctx, attempt, cancel, cursor.config(&oc.cfg, oc.prefix))
+		bounded, release := context.WithTimeout(attempt, timeout)
+		info, err := oc.create(ctx, bounded, func() { release(); cancel() }, cursor.config(&oc.cfg, oc.prefix))
+		timeout = min(2*timeout, orderedRequestTimeout)
 		if err == nil {
 			return newPullConsumer(oc.js, oc.stream, info), nil
 		}
@@ -299,8 +310,10 @@ type orderedRun struct {
 	// up has a token when the connection has come up.
 	up chan struct{}
 
-	// restarted is told about each new consumer before it delivers; may be nil.
-	restarted func(info *ConsumerInfo)
+	// restarted is told about each new consumer before it delivers, and whether
+	// that starts over with the deliver policy. It reports false when the consumer
+	// cannot be used because it should not have. It may be nil.
+	restarted func(info *ConsumerInfo, repeated bool) bool
 }
 
 var _ attemptGate = (*orderedRun)(nil)
@@ -432,8 +445,11 @@ func (r *orderedRun) replace(ctx context.Context, delay time.Duration, skip uint
 			}
 			return
 		}
-		if r.restarted != nil {
-			r.restarted(consumer.CachedInfo())
+		if r.restarted != nil && !r.restarted(consumer.CachedInfo(), cursor.repeat) {
+			// It starts over, which is not wanted any more.
+			cursor.repeat = false
+			old = consumer.name
+			continue
 		}
 		if r.adopt(consumer, cursor) {
 			// The first request goes out before the consumer can be seen.

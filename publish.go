@@ -99,35 +99,47 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 	if o.stallWait != 0 {
 		return nil, invalidOption("stall wait cannot be set to sync publish")
 	}
-	ctx, until, cancel, err := js.bound(ctx)
+	if ctx == nil {
+		return nil, nats.ErrInvalidContext
+	}
+	o.setHeader(msg)
+	ack, err := js.publishSync(ctx, msg, o.retryAttempts, o.retryWait)
 	if err != nil {
 		return nil, err
 	}
-	defer cancel()
-	o.setHeader(msg)
+	return ack.pubAck(), nil
+}
 
+// publishSync publishes msg and waits for the acknowledgement. While nobody
+// responds, it tries again as often as retries says, with a pause of wait.
+func (js *jetStream) publishSync(ctx context.Context, msg *nats.Msg, retries int, wait time.Duration) (ackValue, error) {
+	ctx, until, cancel, err := js.bound(ctx)
+	if err != nil {
+		return ackValue{}, err
+	}
+	defer cancel()
 	resp, err := js.roundTrip(ctx, until, msg)
-	for retries := o.retryAttempts; errors.Is(err, nats.ErrNoResponders); retries-- {
+	for ; errors.Is(err, nats.ErrNoResponders); retries-- {
 		if retries == 0 {
-			return nil, ErrNoStreamResponse
+			return ackValue{}, ErrNoStreamResponse
 		}
-		if err := sleepContext(ctx, o.retryWait); err != nil {
-			return nil, err
+		if err := sleepContext(ctx, wait); err != nil {
+			return ackValue{}, err
 		}
 		resp, err = js.roundTrip(ctx, until, msg)
 	}
 	if err != nil {
-		return nil, err
+		return ackValue{}, err
 	}
 	ack, err := js.async.parseAck(resp.Data)
 	if err != nil {
 		if apiErr, ok := err.(*APIError); ok {
 			// The text carries the prefix twice; callers have come to match on it.
-			return nil, fmt.Errorf("nats: %w", apiErr)
+			return ackValue{}, fmt.Errorf("nats: %w", apiErr)
 		}
-		return nil, err
+		return ackValue{}, err
 	}
-	return ack.pubAck(), nil
+	return ack, nil
 }
 
 // sleepContext waits for d. If ctx ends before, it returns the context's error.

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"strconv"
@@ -68,6 +69,10 @@ type pullConfig struct {
 	limitBatch   int
 	limitBytes   int
 	limitExpires time.Duration
+
+	// clampedPulls is how many requests are in flight at once while a limit keeps
+	// them small; zero means maxClampedPulls.
+	clampedPulls int
 }
 
 // newPullConfig derives the engine's configuration from the options and from
@@ -90,6 +95,11 @@ func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pull
 	if cfg.maxBytes == 0 {
 		cfg.maxBytes = max(pullByteBudget, int(2*maxPayload))
 		cfg.ownBudget = true
+		if info != nil && info.Config.DeliverPolicy == DeliverLastPerSubjectPolicy {
+			// Such a consumer never delivers a message that did not fit what a
+			// request had left (server 2.15), so none must be too small.
+			cfg.maxBytes = maxByteBudget
+		}
 	}
 	if info != nil {
 		cfg.limitBatch = info.Config.MaxRequestBatch
@@ -186,7 +196,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	}
 	most := maxTrackedPulls
 	if clamped {
-		most = maxClampedPulls
+		most = cmp.Or(e.cfg.clampedPulls, maxClampedPulls)
 	}
 	if batch <= 0 || maxBytes <= 0 || e.unfilled() >= most {
 		return 0, pullRequest{}, false

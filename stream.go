@@ -484,8 +484,12 @@ func (s *stream) Purge(ctx context.Context, opts ...StreamPurgeOpt) error {
 	if err := applyOpts(&req, opts); err != nil {
 		return err
 	}
+	return s.purge(ctx, &req)
+}
+
+func (s *stream) purge(ctx context.Context, req *StreamPurgeRequest) error {
 	var resp successResponse
-	if err := s.js.call(ctx, "STREAM.PURGE."+s.name, &req, &resp); err != nil {
+	if err := s.js.call(ctx, "STREAM.PURGE."+s.name, req, &resp); err != nil {
 		return err
 	}
 	if !resp.Success {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -49,19 +50,42 @@ func (s *stream) GetMsg(ctx context.Context, seq uint64, opts ...GetMsgOpt) (*Ra
 	if err != nil {
 		return nil, err
 	}
-	return s.getDirect(ctx, "DIRECT.GET."+s.name, body, &req)
+	resp, err := s.js.request(ctx, s.directSubject(), body)
+	if err != nil {
+		return s.getInstead(ctx, &req, err)
+	}
+	return directMsg(resp)
 }
 
+// directSubject returns the API subject of direct gets. That of a message by its
+// subject has the latter behind it.
+func (s *stream) directSubject() string { return "DIRECT.GET." + s.name }
+
 func (s *stream) GetLastMsgForSubject(ctx context.Context, subject string) (*RawStreamMsg, error) {
-	req := apiMsgGetRequest{LastFor: subject}
-	if !s.info.Load().Config.AllowDirect {
-		return s.getStored(ctx, &req)
-	}
-	direct := "DIRECT.GET." + s.name
+	direct := s.directSubject()
 	if subject != "" {
 		direct += "." + subject
 	}
-	return s.getDirect(ctx, direct, nil, &req)
+	return s.lastMsg(ctx, direct)
+}
+
+// lastMsg gets the last message of a subject. direct is the API subject of the
+// direct get for it, which ends in that subject.
+func (s *stream) lastMsg(ctx context.Context, direct string) (*RawStreamMsg, error) {
+	if !s.info.Load().Config.AllowDirect {
+		return s.getStored(ctx, s.lastRequest(direct))
+	}
+	resp, err := s.js.request(ctx, direct, nil)
+	if err != nil {
+		return s.getInstead(ctx, s.lastRequest(direct), err)
+	}
+	return directMsg(resp)
+}
+
+// lastRequest returns the request to the leader that a direct get stands for.
+func (s *stream) lastRequest(direct string) *apiMsgGetRequest {
+	subject := strings.TrimPrefix(direct, s.directSubject())
+	return &apiMsgGetRequest{LastFor: strings.TrimPrefix(subject, ".")}
 }
 
 // storedMsg is a message in a reply to STREAM.MSG.GET.
@@ -102,13 +126,9 @@ func (s *stream) getStored(ctx context.Context, req *apiMsgGetRequest) (*RawStre
 	return raw, nil
 }
 
-// getDirect asks any replica of the stream for a message. When nobody responds,
-// it asks the leader for what req describes.
-func (s *stream) getDirect(ctx context.Context, subject string, body []byte, req *apiMsgGetRequest) (*RawStreamMsg, error) {
-	resp, err := s.js.request(ctx, subject, body)
-	if err == nil {
-		return directMsg(resp)
-	}
+// getInstead asks the leader for what req describes if a direct get of it failed
+// for lack of responders. For any other failure err, that is the result.
+func (s *stream) getInstead(ctx context.Context, req *apiMsgGetRequest, err error) (*RawStreamMsg, error) {
 	if !errors.Is(err, nats.ErrNoResponders) {
 		return nil, err
 	}

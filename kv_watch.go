@@ -1,0 +1,556 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// kvWindow is how many bytes of entries a watch requests or buffers.
+	kvWindow = 4 << 20
+
+	// kvBuffered is how many entries the channel of a watch holds in addition.
+	kvBuffered = 256
+
+	// The number of initial entries requested or buffered is within these.
+	kvStartMin = 64
+	kvStartMax = 4096
+
+	// While initial entries are outstanding and nothing comes, the server is
+	// asked after this time whether there is still something to come, and again
+	// with growing pauses.
+	kvLookMin = 500 * time.Millisecond
+	kvLookMax = 4 * time.Second
+
+	// kvAskMax is how often a stream that grows faster than it can be read is
+	// asked for its end.
+	kvAskMax = 4
+)
+
+// KeyWatcher is a running watch of a bucket, see [KeyValue.Watch].
+type KeyWatcher interface {
+	// Updates returns the channel on which entries arrive, the same each time.
+	// After the initial entries it delivers nil once, unless [UpdatesOnly] was
+	// given. It is closed when the watch has ended; what is buffered can still
+	// be read.
+	Updates() <-chan KeyValueEntry
+
+	// Stop ends the watch. It does not wait for anything, whether the channel is
+	// read or not. On a watch that has ended, it returns exactly
+	// nats.ErrBadSubscription, or nats.ErrConnectionClosed if the connection is
+	// closed.
+	Stop() error
+}
+
+// initialEntries finds out which message is the last one of those that were
+// there when a watch began.
+//
+// The server says how many are pending when it makes a consumer, and with each
+// message how many are left. Neither is enough: with a steady writer the number
+// left need not reach zero, and messages that were pending can vanish and are
+// not delivered then. So whichever of the two comes first is taken.
+//
+// A message that vanishes because its key was written again comes later, with its
+// new revision, but by then the update of another key may have been counted in
+// its place. Those who must not miss a key are exact: for them, only both numbers
+// together are the end, and if they do not agree, somebody is writing. Then the
+// stream is asked for its last sequence, and if that had been delivered before,
+// nothing is missing; if not, this is repeated once it has been. Numbers are not
+// trusted at all for consumers that pick the last message of each subject out of
+// several, since the server (2.15) takes off the number left for those it never
+// counted.
+type initialEntries struct {
+	exact    bool
+	trusted  bool // the numbers are, where they agree
+	complete bool
+	left     uint64 // messages to come, if none vanishes
+	seen     uint64 // stream sequence of the last message
+
+	// The following are for exact ones.
+
+	doubtful bool   // the numbers did not agree or are not trusted
+	asking   bool   // the stream is being asked for its last sequence
+	since    uint64 // what was seen when it was asked
+	end      uint64 // the last answer
+	asked    int
+}
+
+// initialStep is what follows from a message.
+type initialStep struct {
+	fresh  bool // it has not come before
+	last   bool // it completes the initial entries
+	enough bool // none can vanish any more: there are updates in place of those that did
+	ask    bool // the stream is to be asked for its last sequence
+}
+
+// restart records that a consumer with so many messages pending begins to
+// deliver. It reports whether that completes the initial entries.
+func (i *initialEntries) restart(pending uint64) bool {
+	if i.complete {
+		i.left = 0
+		return false
+	}
+	i.left, i.doubtful, i.asking, i.end = pending, false, false, 0
+	i.complete = pending == 0
+	return i.complete
+}
+
+// take records a message.
+func (i *initialEntries) take(seq, pending uint64) initialStep {
+	step := initialStep{fresh: seq > i.seen}
+	i.seen = max(i.seen, seq)
+	if i.left > 0 {
+		i.left--
+		step.enough = i.left == 0
+	}
+	if i.complete {
+		return step
+	}
+	counted, drained := i.left == 0, pending == 0
+	switch {
+	case !i.exact:
+		i.complete = counted || drained
+	case i.doubtful:
+		step.ask = !i.asking && seq >= i.end
+	case counted && drained && i.trusted:
+		i.complete = true
+	case counted || drained:
+		i.doubtful, step.ask = true, true
+	}
+	if step.ask {
+		i.asking, i.since = true, i.seen
+	}
+	step.last = i.complete
+	return step
+}
+
+// answer records the last sequence of the stream, or zero if the stream did not
+// answer. The entries may be complete then, or it has to be asked again at once.
+func (i *initialEntries) answer(end uint64) (last, ask bool) {
+	if i.complete || !i.asking {
+		return false, false
+	}
+	i.asking, i.end = false, end
+	i.asked++
+	switch {
+	case end == 0: // the next message is an occasion
+	case i.since >= end || i.asked >= kvAskMax:
+		i.complete = true
+	case i.seen >= end:
+		i.asking, i.since = true, i.seen
+	}
+	return i.complete, i.asking
+}
+
+// entrySink gets what an entry feed delivers. Its methods are called one at a
+// time. They may block until the feed is gone.
+type entrySink interface {
+	// entry is called for each entry. The reply is good until it returns.
+	entry(m *nats.Msg, reply *ackReply, op KeyValueOp)
+
+	// initial is called once the initial entries are complete, unless only
+	// updates are wanted.
+	initial()
+
+	// ended is called once and last. The reason is nil if the feed was stopped.
+	ended(reason error)
+}
+
+// entryFeed delivers the entries of a bucket to a sink. It ends with its context
+// at the latest.
+type entryFeed struct {
+	kv   *keyValue
+	opts watchOpts
+	sink entrySink
+	feed *feed // set before anything is delivered
+
+	// ctxErr is the Err of the context.
+	ctxErr func() error
+
+	// The following are guarded by the turn of the feed.
+
+	first initialEntries
+	at    feedPosition
+
+	// The following are those of look, which does not overlap itself.
+
+	looked feedPosition // at the last look
+	pause  time.Duration
+
+	mu sync.Mutex
+
+	open    bool // the feed runs and can be stopped
+	stopped bool
+	reason  error       // why it was stopped or has ended
+	release func() bool // lets go of the context
+	looking *time.Timer
+}
+
+// feedPosition tells whether a feed has moved.
+type feedPosition struct {
+	restarts    uint64
+	consumerSeq uint64 // of the last message
+}
+
+// start makes f deliver the entries that match one of the filters, which are
+// valid, or all of them without any. The sink and the options of f are set.
+func (f *entryFeed) start(ctx context.Context, filters []string) error {
+	if ctx == nil {
+		return nats.ErrInvalidContext
+	}
+	f.ctxErr, f.pause = ctx.Err, kvLookMin
+	f.first.complete = f.opts.updatesOnly
+	f.first.trusted = f.kv.single()
+	cfg := feedConfig{
+		consumer:  f.kv.watchConsumer(filters, &f.opts),
+		maxBytes:  max(kvWindow, 2*int(f.kv.js.conn.MaxPayload())),
+		deliver:   f.deliver,
+		restarted: f.restarted,
+		ended:     f.ended,
+	}
+	if cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy {
+		cfg.repeat, cfg.startMsgs = true, f.startMsgs()
+	}
+	outstanding := false
+	_, err := f.kv.js.openFeed(ctx, f.kv.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
+		f.feed = feed
+		if f.first.restart(info.NumPending) {
+			f.settle()
+			f.feed.steady()
+		}
+		outstanding = !f.first.complete
+	})
+	if err != nil {
+		return watchError(err)
+	}
+	f.mu.Lock()
+	f.open = true
+	stopped := f.stopped
+	if !stopped {
+		f.release = context.AfterFunc(ctx, func() { f.end(ctx.Err()) })
+		if outstanding {
+			f.looking = time.AfterFunc(f.pause, f.look)
+		}
+	}
+	f.mu.Unlock()
+	if stopped {
+		f.feed.stop()
+	}
+	return nil
+}
+
+// startMsgs returns how many of the initial entries to request at a time: as many
+// as go into a window if they are of the average size, as far as that is known.
+func (f *entryFeed) startMsgs() int {
+	info := f.kv.stream.info.Load()
+	switch {
+	case f.opts.metaOnly:
+		return kvStartMax
+	case info.State.Msgs == 0:
+		return DefaultMaxMessages
+	default:
+		average := max(info.State.Bytes/info.State.Msgs, 1)
+		return int(min(max(kvWindow/average, kvStartMin), kvStartMax))
+	}
+}
+
+// watchConsumer returns the configuration of the ordered consumer of a watch.
+func (k *keyValue) watchConsumer(filters []string, o *watchOpts) OrderedConsumerConfig {
+	cfg := OrderedConsumerConfig{HeadersOnly: o.metaOnly}
+	for _, filter := range filters {
+		cfg.FilterSubjects = append(cfg.FilterSubjects, k.prefixes.read+filter)
+	}
+	if len(filters) == 0 {
+		cfg.FilterSubjects = []string{k.prefixes.read + AllKeys}
+	}
+	switch {
+	case o.resumeFrom > 0:
+		cfg.DeliverPolicy, cfg.OptStartSeq = DeliverByStartSequencePolicy, o.resumeFrom
+	case o.updatesOnly:
+		cfg.DeliverPolicy = DeliverNewPolicy
+	case o.includeHistory:
+		cfg.DeliverPolicy = DeliverAllPolicy
+	default:
+		cfg.DeliverPolicy = DeliverLastPerSubjectPolicy
+	}
+	return cfg
+}
+
+// watchError makes an error of creating a watch match the sentinels of core, too,
+// which the reference returns.
+func watchError(err error) error {
+	switch {
+	case err == ErrStreamNotFound:
+		return sharedError{ErrStreamNotFound, nats.ErrStreamNotFound}
+	case errors.Is(err, nats.ErrNoResponders):
+		return sharedError{ErrJetStreamNotEnabled, nats.ErrJetStreamNotEnabled, nats.ErrNoResponders}
+	default:
+		return err
+	}
+}
+
+// sharedError is one error that several sentinels stand for. The first has its
+// text.
+type sharedError []error
+
+func (e sharedError) Error() string { return e[0].Error() }
+
+func (e sharedError) Unwrap() []error { return e }
+
+func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
+	f.at.consumerSeq = reply.consumerSequence()
+	step := f.first.take(reply.streamSequence(), reply.number(ackPending))
+	if step.fresh {
+		if op := kvOperation(m.Header); op == KeyValuePut || !f.opts.ignoreDeletes {
+			f.sink.entry(m, reply, op)
+		}
+	}
+	if step.enough {
+		f.feed.steady()
+	}
+	if step.last {
+		f.settle()
+	}
+	if step.ask {
+		// Ends with its requests, and with the feed at the latest.
+		go f.ask(f.at.restarts)
+	}
+}
+
+// ask asks the stream for its last sequence, until the answer leaves nothing to
+// ask for the moment.
+func (f *entryFeed) ask(restarts uint64) {
+	for again := true; again; {
+		var end uint64
+		if info, err := f.kv.js.streamInfo(f.feed.context(), f.kv.stream.name, nil); err == nil {
+			end = info.State.LastSeq
+		}
+		again = f.answered(restarts, end)
+	}
+}
+
+func (f *entryFeed) answered(restarts, end uint64) (again bool) {
+	f.feed.turn.Lock()
+	defer f.feed.turn.Unlock()
+	if f.feed.over || f.at.restarts != restarts {
+		return false
+	}
+	last, again := f.first.answer(end)
+	if last {
+		f.settle()
+	}
+	return again
+}
+
+func (f *entryFeed) restarted(info *ConsumerInfo) {
+	f.at = feedPosition{restarts: f.at.restarts + 1}
+	if f.first.restart(info.NumPending) {
+		f.settle()
+	}
+	if f.first.left == 0 {
+		f.feed.steady()
+	}
+}
+
+// settle is called in turn when the initial entries are complete.
+func (f *entryFeed) settle() {
+	f.mu.Lock()
+	if f.looking != nil {
+		f.looking.Stop()
+	}
+	f.mu.Unlock()
+	f.feed.settle()
+	f.sink.initial()
+}
+
+// look is run by a timer while initial entries are outstanding. If nothing has
+// come since the last look, those may have vanished. The server can tell.
+func (f *entryFeed) look() {
+	at, idle, complete := f.where()
+	switch {
+	case complete:
+		return
+	case idle && at != f.looked:
+		f.looked, f.pause = at, kvLookMin
+	case idle && f.feed.caughtUp(at.consumerSeq) && f.concede(at):
+		return
+	default:
+		f.pause = min(2*f.pause, kvLookMax)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.stopped {
+		f.looking.Reset(f.pause)
+	}
+}
+
+// where returns where the feed is and whether the initial entries are complete.
+// It is not idle if it is just delivering, maybe to a sink that blocks.
+func (f *entryFeed) where() (at feedPosition, idle, complete bool) {
+	if !f.feed.turn.TryLock() {
+		return feedPosition{}, false, false
+	}
+	defer f.feed.turn.Unlock()
+	return f.at, true, f.first.complete
+}
+
+// concede declares the initial entries complete if the feed is still where it
+// was, and reports whether they are complete.
+func (f *entryFeed) concede(at feedPosition) bool {
+	if !f.feed.turn.TryLock() {
+		return false
+	}
+	defer f.feed.turn.Unlock()
+	if !f.first.complete && !f.feed.over && f.at == at {
+		f.first.complete = true
+		f.settle()
+	}
+	return f.first.complete
+}
+
+// end stops the feed for a reason, nil if that is wanted. It reports whether the
+// feed had neither ended nor been stopped before.
+func (f *entryFeed) end(reason error) bool {
+	f.mu.Lock()
+	if f.stopped {
+		f.mu.Unlock()
+		return false
+	}
+	f.stopped, f.reason = true, reason
+	open := f.open
+	f.quiesce()
+	f.mu.Unlock()
+	if open {
+		f.feed.stop()
+	}
+	return true
+}
+
+// quiesce lets go of context and timer. Called with the lock held.
+func (f *entryFeed) quiesce() {
+	if f.release != nil {
+		f.release()
+	}
+	if f.looking != nil {
+		f.looking.Stop()
+	}
+}
+
+func (f *entryFeed) ended(cause error) {
+	f.mu.Lock()
+	if !f.stopped {
+		switch {
+		case cause == nil:
+			// Nobody stopped it, so the connection is being drained.
+			cause = nats.ErrConnectionDraining
+		case errors.Is(cause, ErrConnectionClosed):
+			cause = sharedError{nats.ErrConnectionClosed, ErrConnectionClosed}
+		}
+		f.stopped, f.reason = true, cause
+		f.quiesce()
+	}
+	reason := f.reason
+	f.mu.Unlock()
+	f.sink.ended(reason)
+}
+
+// stop is Stop of watchers and listers.
+func (f *entryFeed) stop() error {
+	reason := f.ctxErr()
+	first := f.end(reason)
+	switch {
+	case f.kv.js.conn.IsClosed():
+		return nats.ErrConnectionClosed
+	case !first || reason != nil:
+		return nats.ErrBadSubscription
+	default:
+		return nil
+	}
+}
+
+// keyWatcher implements [KeyWatcher].
+type keyWatcher struct {
+	entries *entryFeed
+	updates chan KeyValueEntry
+	// cause is why the watch ended, nil if it was stopped. It is set before the
+	// channel is closed.
+	cause error
+}
+
+var (
+	_ KeyWatcher = (*keyWatcher)(nil)
+	_ entrySink  = (*keyWatcher)(nil)
+)
+
+func (k *keyValue) Watch(ctx context.Context, keys string, opts ...WatchOpt) (KeyWatcher, error) {
+	return k.WatchFiltered(ctx, []string{keys}, opts...)
+}
+
+func (k *keyValue) WatchAll(ctx context.Context, opts ...WatchOpt) (KeyWatcher, error) {
+	return k.WatchFiltered(ctx, nil, opts...)
+}
+
+func (k *keyValue) WatchFiltered(ctx context.Context, keys []string, opts ...WatchOpt) (KeyWatcher, error) {
+	if err := validFilters(keys); err != nil {
+		return nil, err
+	}
+	o, err := collectWatchOpts(opts)
+	if err != nil {
+		return nil, err
+	}
+	w := &keyWatcher{updates: make(chan KeyValueEntry, kvBuffered)}
+	w.entries = &entryFeed{kv: k, opts: o, sink: w}
+	if err := w.entries.start(ctx, keys); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func validFilters(filters []string) error {
+	for _, filter := range filters {
+		if !validFilter(filter) {
+			return errInvalidFilter
+		}
+	}
+	return nil
+}
+
+func (w *keyWatcher) Updates() <-chan KeyValueEntry { return w.updates }
+
+func (w *keyWatcher) Stop() error { return w.entries.stop() }
+
+func (w *keyWatcher) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) {
+	w.send(w.entries.kv.entry(m, reply, op))
+}
+
+func (w *keyWatcher) initial() { w.send(nil) }
+
+// send blocks until there is room, or the watch ends.
+func (w *keyWatcher) send(e KeyValueEntry) {
+	select {
+	case w.updates <- e:
+	case <-w.entries.feed.gone:
+	}
+}
+
+func (w *keyWatcher) ended(reason error) {
+	w.cause = reason
+	close(w.updates)
+}
+
+// entry returns the entry that a delivered message is.
+func (k *keyValue) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) KeyValueEntry {
+	return &kvEntry{
+		bucket:   k.bucket,
+		key:      k.key(m.Subject),
+		value:    m.Data,
+		revision: reply.streamSequence(),
+		delta:    reply.number(ackPending),
+		created:  time.Unix(0, int64(reply.number(ackTimestamp))),
+		op:       op,
+	}
+}
