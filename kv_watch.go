@@ -89,13 +89,16 @@ type entrySink interface {
 	ended(reason error)
 }
 
-// entryFeed delivers the entries of a bucket to a sink. It ends with its context
-// at the latest.
+// entryFeed delivers messages of a bucket to a sink: those that are there when it
+// begins, and those that come. It ends with its context at the latest.
 type entryFeed struct {
-	kv   *keyValue
-	opts watchOpts
-	sink entrySink
-	feed *feed // set before anything is delivered
+	js       *jetStream
+	stream   string
+	consumer OrderedConsumerConfig
+	window   int // bytes to request or buffer
+	opts     watchOpts
+	sink     entrySink
+	feed     *feed // set before anything is delivered
 
 	// ctxErr is the Err of the context.
 	ctxErr func() error
@@ -125,24 +128,36 @@ type feedPosition struct {
 	consumerSeq uint64 // of the last message
 }
 
-// start makes f deliver the entries that match one of the filters, which are
-// valid, or all of them without any. The sink and the options of f are set.
-func (f *entryFeed) start(ctx context.Context, filters []string) error {
+// entries returns a feed of the entries that match one of the filters, which are
+// valid, or of all without any.
+func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *entryFeed {
+	return &entryFeed{
+		js:       k.js,
+		stream:   k.stream.name,
+		consumer: k.watchConsumer(filters, &opts),
+		window:   kvWindow,
+		opts:     opts,
+		sink:     sink,
+	}
+}
+
+// start makes f deliver.
+func (f *entryFeed) start(ctx context.Context) error {
 	if ctx == nil {
 		return nats.ErrInvalidContext
 	}
 	f.ctxErr, f.pause = ctx.Err, kvLookMin
 	f.first.complete = f.opts.updatesOnly
 	cfg := feedConfig{
-		consumer:  f.kv.watchConsumer(filters, &f.opts),
-		maxBytes:  max(kvWindow, 2*int(f.kv.js.conn.MaxPayload())),
+		consumer:  f.consumer,
+		maxBytes:  max(f.window, 2*int(f.js.conn.MaxPayload())),
 		deliver:   f.deliver,
 		restarted: f.restarted,
 		ended:     f.ended,
 	}
 	cfg.repeat = cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy
 	outstanding := false
-	_, err := f.kv.js.openFeed(ctx, f.kv.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
+	_, err := f.js.openFeed(ctx, f.stream, cfg, func(feed *feed, info *ConsumerInfo) {
 		f.feed = feed
 		if f.first.restart(info.NumPending) {
 			f.settle()
@@ -338,7 +353,7 @@ func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
 	first := f.end(reason)
 	switch {
-	case f.kv.js.conn.IsClosed():
+	case f.js.conn.IsClosed():
 		return nats.ErrConnectionClosed
 	case !first || reason != nil:
 		return nats.ErrBadSubscription
@@ -349,6 +364,7 @@ func (f *entryFeed) stop() error {
 
 // keyWatcher implements [KeyWatcher].
 type keyWatcher struct {
+	kv      *keyValue
 	entries *entryFeed
 	updates chan KeyValueEntry
 	// cause is why the watch ended, nil if it was stopped. It is set before the
@@ -377,9 +393,9 @@ func (k *keyValue) WatchFiltered(ctx context.Context, keys []string, opts ...Wat
 	if err != nil {
 		return nil, err
 	}
-	w := &keyWatcher{updates: make(chan KeyValueEntry, kvBuffered)}
-	w.entries = &entryFeed{kv: k, opts: o, sink: w}
-	if err := w.entries.start(ctx, keys); err != nil {
+	w := &keyWatcher{kv: k, updates: make(chan KeyValueEntry, kvBuffered)}
+	w.entries = k.entries(keys, o, w)
+	if err := w.entries.start(ctx); err != nil {
 		return nil, err
 	}
 	return w, nil
@@ -399,7 +415,7 @@ func (w *keyWatcher) Updates() <-chan KeyValueEntry { return w.updates }
 func (w *keyWatcher) Stop() error { return w.entries.stop() }
 
 func (w *keyWatcher) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) {
-	w.send(w.entries.kv.entry(m, reply, op))
+	w.send(w.kv.entry(m, reply, op))
 }
 
 func (w *keyWatcher) initial() { w.send(nil) }
