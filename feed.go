@@ -3,9 +3,17 @@ package jetstream
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+)
+
+const (
+	// Where a request is answered once, so many are in flight while there is much
+	// to come, and each waits so long.
+	feedSinglePulls   = 32
+	feedSingleExpires = 10 * time.Second
 )
 
 // feedConfig says what a feed delivers and to whom. The functions are called one
@@ -51,7 +59,8 @@ type feed struct {
 	// subscription's goroutine, or the one that replaces a consumer.
 	turn sync.Mutex
 
-	over bool // ended was called; guarded by turn
+	over    bool // ended was called; guarded by turn
+	settled bool // settle was called; guarded by the mutex of cc
 
 	// gone is closed when the feed stops, to release a function that blocks.
 	gone <-chan struct{}
@@ -79,6 +88,14 @@ func (js *jetStream) openFeed(ctx context.Context, stream string, cfg feedConfig
 
 func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *ConsumerInfo)) (*feed, error) {
 	opts := &consumeOpts{ordered: true, maxBytes: cfg.maxBytes}
+	// An API that is imported from another account may answer a request just
+	// once, as services do unless exported otherwise. Then every message needs a
+	// request of its own, and a heartbeat would take the message's place.
+	single := oc.js.opts.APIPrefix != "" && oc.js.prefix != DefaultAPIPrefix
+	if single {
+		opts.maxBytes = 0
+		opts.heartbeat, opts.expires = feedSingleExpires, 2*feedSingleExpires
+	}
 	if err := opts.resolve(); err != nil {
 		return nil, err
 	}
@@ -130,15 +147,25 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	}
 	cc.mu.Lock()
 	cc.engine.cfg.ownBudget = true
+	if single {
+		cc.engine.cfg.limitBatch = 1
+		if !f.settled {
+			cc.engine.cfg.clampedPulls = feedSinglePulls
+		}
+		cc.engine.cfg.heartbeat, cc.engine.cfg.expires = 0, feedSingleExpires
+	}
 	cc.mu.Unlock()
 	run.begin()
 	return f, nil
 }
 
-// settle ends the repetition that feedConfig.repeat asks for.
+// settle ends the repetition that feedConfig.repeat asks for. From then on,
+// messages are expected now and then.
 func (f *feed) settle() {
 	f.cc.mu.Lock()
+	f.settled = true
 	f.run.cursor.repeat = false
+	f.cc.engine.cfg.clampedPulls = 0
 	f.cc.mu.Unlock()
 }
 

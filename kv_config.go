@@ -238,7 +238,7 @@ func kvConfig(bucket string, sc *StreamConfig) KeyValueConfig {
 		Bucket:         bucket,
 		Description:    sc.Description,
 		MaxValueSize:   sc.MaxMsgSize,
-		History:        uint8(min(max(sc.MaxMsgsPerSubject, 0), 255)), //nolint:gosec // in range
+		History:        uint8(min(max(sc.MaxMsgsPerSubject, 0), 255)),
 		TTL:            sc.MaxAge,
 		MaxBytes:       sc.MaxBytes,
 		Storage:        sc.Storage,

@@ -223,11 +223,8 @@ type deletedKey struct {
 func (k *keyValue) PurgeDeletes(ctx context.Context, opts ...KVPurgeOpt) error {
 	var o kvPurge
 	for _, opt := range opts {
-		if opt == nil {
-			continue
-		}
-		if err := opt.applyPurge(&o); err != nil {
-			return err
+		if opt != nil {
+			opt.applyPurge(&o)
 		}
 	}
 	if o.olderThan == 0 {
@@ -241,7 +238,7 @@ func (k *keyValue) PurgeDeletes(ctx context.Context, opts ...KVPurgeOpt) error {
 		if op == KeyValuePut {
 			return
 		}
-		keep := o.olderThan > 0 && int64(reply.number(ackTimestamp)) > oldest //nolint:gosec // a date within the range
+		keep := o.olderThan > 0 && int64(reply.number(ackTimestamp)) > oldest
 		if keep && (alone || op == KeyValuePurge) {
 			return // there is nothing but the marker
 		}

@@ -153,7 +153,7 @@ func PurgeTTL(ttl time.Duration) KVDeleteOpt {
 
 // KVPurgeOpt configures [KeyValue.PurgeDeletes]. A nil option is ignored.
 type KVPurgeOpt interface {
-	applyPurge(o *kvPurge) error
+	applyPurge(o *kvPurge)
 }
 
 // kvPurge is what the options of [KeyValue.PurgeDeletes] amount to.
@@ -166,7 +166,6 @@ type kvPurge struct {
 // means to remove markers of any age.
 type DeleteMarkersOlderThan time.Duration
 
-func (d DeleteMarkersOlderThan) applyPurge(o *kvPurge) error {
+func (d DeleteMarkersOlderThan) applyPurge(o *kvPurge) {
 	o.olderThan = time.Duration(d)
-	return nil
 }

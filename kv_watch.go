@@ -441,7 +441,7 @@ func (k *keyValue) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) KeyValueEn
 		value:    m.Data,
 		revision: reply.streamSequence(),
 		delta:    reply.number(ackPending),
-		created:  time.Unix(0, int64(reply.number(ackTimestamp))), //nolint:gosec // a date within the range
+		created:  time.Unix(0, int64(reply.number(ackTimestamp))),
 		op:       op,
 	}
 }

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"strconv"
@@ -64,6 +65,10 @@ type pullConfig struct {
 	limitBatch   int
 	limitBytes   int
 	limitExpires time.Duration
+
+	// clampedPulls is how many requests are in flight at once while a limit keeps
+	// them small; zero means maxClampedPulls.
+	clampedPulls int
 }
 
 // newPullConfig derives the engine's configuration from the options and from
@@ -177,7 +182,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if e.cfg.limitBytes > 0 && maxBytes > e.cfg.limitBytes {
 		maxBytes, clamped = e.cfg.limitBytes, e.cfg.byteWindow || clamped
 	}
-	if batch <= 0 || maxBytes <= 0 || (clamped && e.unfilled() >= maxClampedPulls) {
+	if batch <= 0 || maxBytes <= 0 || (clamped && e.unfilled() >= cmp.Or(e.cfg.clampedPulls, maxClampedPulls)) {
 		return 0, pullRequest{}, false
 	}
 	req = pullRequest{
