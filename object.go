@@ -38,14 +38,14 @@ type ObjectStore interface {
 	// that name stays as it was, and what was stored of the new one is removed
 	// in the background. An error of the reader is returned as it is.
 	//
-	// While chunks are on their way, the reader is read on. At most 16 MiB are
+	// While chunks are on their way, the reader is read on. At most 32 MiB are
 	// held in memory, or one chunk if that is more. Chunks must not exceed the
 	// server's limit for messages; [nats.ErrMaxPayload] says that they do.
 	//
 	// A ctx that has a deadline limits all of it, and Put returns
 	// [nats.ErrTimeout] when it has passed. Without one, there is no limit but
 	// for the acknowledgement of each chunk, [ErrAsyncPublishTimeout] being the
-	// error. When ctx is cancelled, Put returns [context.Canceled]. None of this
+	// error. When ctx is canceled, Put returns [context.Canceled]. None of this
 	// interrupts a Read of the reader.
 	Put(ctx context.Context, obj ObjectMeta, reader io.Reader) (*ObjectInfo, error)
 
@@ -69,12 +69,12 @@ type ObjectStore interface {
 	//
 	// The context is that of the whole read: the result fails with
 	// [nats.ErrTimeout] when its deadline has passed and with [context.Canceled]
-	// when it was cancelled. Without a deadline, a Read fails with nats.ErrTimeout
+	// when it was canceled. Without a deadline, a Read fails with nats.ErrTimeout
 	// when nothing has arrived for the handle's default timeout. It does not
 	// matter how much time passes between one Read and the next.
 	//
 	// A result should be closed; one that was read to its end need not be. About
-	// 16 MiB of content are requested ahead.
+	// 32 MiB of content are requested ahead.
 	Get(ctx context.Context, name string, opts ...GetObjectOpt) (ObjectResult, error)
 
 	// GetBytes returns the content of an object, or an error and nothing.

@@ -18,7 +18,7 @@ const (
 	// Limits to the chunks that are sent and not known to be stored. The first
 	// is what memory and the buffers of the server can take and long links need,
 	// the second matters for tiny chunks.
-	uploadBytes  = 16 << 20
+	uploadBytes  = 32 << 20
 	uploadChunks = 1024
 
 	// cleanupTimeout bounds the requests that clean up after a failed put.
@@ -317,8 +317,9 @@ type sentChunk struct {
 // unrepeated keeps the publisher from sending chunks again.
 var unrepeated = []PublishOpt{WithRetryAttempts(0)}
 
-// run stores all chunks of the source, showing each to the given function first,
-// and returns when they are acknowledged, or with the first error.
+// run stores all chunks of the source and returns when they are acknowledged, or
+// with the first error. It shows each chunk to the given function once it is on
+// its way, so that the server has work while that is running.
 func (u *upload) run(ctx context.Context, each func(chunk []byte)) error {
 	for {
 		chunk, err := u.source.next()
@@ -328,7 +329,6 @@ func (u *upload) run(ctx context.Context, each func(chunk []byte)) error {
 		if err != nil {
 			return err
 		}
-		each(chunk)
 		// Acknowledgements that are there are taken even if there is room, so
 		// that failures are noticed and buffers used again.
 		for len(u.window) > 0 {
@@ -342,6 +342,7 @@ func (u *upload) run(ctx context.Context, each func(chunk []byte)) error {
 		if err := u.send(ctx, chunk); err != nil {
 			return err
 		}
+		each(chunk)
 	}
 	for len(u.window) > 0 {
 		if _, err := u.settle(ctx, true); err != nil {

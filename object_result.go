@@ -16,7 +16,7 @@ import (
 
 const (
 	// downloadWindow is how many bytes of content a read requests or buffers.
-	downloadWindow = 16 << 20
+	downloadWindow = 32 << 20
 
 	// downloadBuffered is how many chunks a reader finds in its own queue, which
 	// is there so that reader and connection need not take turns.
@@ -123,7 +123,7 @@ func (r *objectResult) open() error {
 	}
 	r.mu.Unlock()
 	if closed {
-		d.end(nil)
+		d.end()
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (r *objectResult) Close() error {
 	r.mu.Unlock()
 	close(r.gone)
 	if d != nil {
-		d.end(nil)
+		d.end()
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (r *objectResult) fail(err error) error {
 	}
 	r.mu.Unlock()
 	if d != nil {
-		d.end(nil)
+		d.end()
 	}
 	r.rest = nil
 	return err
@@ -325,7 +325,7 @@ func (r *objectResult) finish() error {
 	d := r.download
 	r.mu.Unlock()
 	if d != nil {
-		d.end(nil)
+		d.end()
 	}
 	return io.EOF
 }
@@ -380,13 +380,13 @@ func (d *download) ended(reason error) {
 }
 
 // end stops the download.
-func (d *download) end(reason error) {
+func (d *download) end() {
 	d.result.mu.Lock()
 	if d.patience != nil {
 		d.patience.Stop()
 	}
 	d.result.mu.Unlock()
-	d.entries.end(reason)
+	d.entries.end(nil)
 }
 
 // checkReader is run by a timer. It ends the download if nobody has read since
