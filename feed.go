@@ -102,7 +102,9 @@ func (js *jetStream) openFeed(ctx context.Context, stream string, cfg feedConfig
 }
 
 func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *ConsumerInfo)) (*feed, error) {
-	opts := &consumeOpts{ordered: true, maxBytes: cfg.maxBytes}
+	// With the usual threshold, half of the window, a fast reader over a long link
+	// would get little more than half of it per round trip.
+	opts := &consumeOpts{ordered: true, maxBytes: cfg.maxBytes, thresholdBytes: cfg.maxBytes / 4 * 3}
 	// An API that is imported from another account may answer a request just
 	// once, as services do unless exported otherwise. Then every message needs a
 	// request of its own, and a heartbeat would take the message's place.

@@ -36,6 +36,7 @@ type JetStream interface {
 	StreamManager
 	Publisher
 	KeyValueManager
+	ObjectStoreManager
 }
 
 // jetStream implements [JetStream].

@@ -68,9 +68,9 @@ func (c *collector) ended(reason error) {
 // called with all of them or with an error. See [initialEntries] for exact.
 func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts, exact bool, each func(m *nats.Msg, reply *ackReply, op KeyValueOp)) error {
 	c := &collector{each: each, done: make(chan struct{})}
-	f := &entryFeed{kv: k, opts: opts, sink: c}
+	f := k.entries(filters, opts, c)
 	f.first.exact = exact
-	if err := f.start(ctx, filters); err != nil {
+	if err := f.start(ctx); err != nil {
 		return err
 	}
 	<-c.done
@@ -141,6 +141,7 @@ func (k *keyValue) History(ctx context.Context, key string, opts ...WatchOpt) ([
 
 // keyLister implements [KeyLister].
 type keyLister struct {
+	kv       *keyValue
 	entries  *entryFeed
 	keys     chan string
 	complete atomic.Bool
@@ -170,10 +171,10 @@ func (k *keyValue) ListKeysFiltered(ctx context.Context, filters ...string) (Key
 }
 
 func (k *keyValue) listKeys(ctx context.Context, filters []string, o watchOpts) (KeyLister, error) {
-	l := &keyLister{keys: make(chan string, kvBuffered)}
-	l.entries = &entryFeed{kv: k, opts: o, sink: l}
+	l := &keyLister{kv: k, keys: make(chan string, kvBuffered)}
+	l.entries = k.entries(filters, o, l)
 	l.entries.first.exact = true
-	if err := l.entries.start(ctx, filters); err != nil {
+	if err := l.entries.start(ctx); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -197,7 +198,7 @@ func (l *keyLister) entry(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 		return
 	}
 	select {
-	case l.keys <- l.entries.kv.key(m.Subject):
+	case l.keys <- l.kv.key(m.Subject):
 	case <-l.entries.feed.gone:
 	}
 }

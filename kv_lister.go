@@ -8,24 +8,24 @@ import (
 // kvAllSubjects has a subject in common with every bucket that is not a mirror.
 const kvAllSubjects = "$KV.*.>"
 
-// kvLister implements the listers of buckets.
-type kvLister[T any] struct {
+// bucketLister implements the listers of buckets and object stores.
+type bucketLister[T any] struct {
 	*lister[T]
 }
 
 var (
-	_ KeyValueNamesLister = kvLister[string]{}
-	_ KeyValueLister      = kvLister[KeyValueStatus]{}
+	_ KeyValueNamesLister = bucketLister[string]{}
+	_ KeyValueLister      = bucketLister[KeyValueStatus]{}
 )
 
-func (l kvLister[T]) Status() <-chan T { return l.items }
+func (l bucketLister[T]) Status() <-chan T { return l.items }
 
-func (l kvLister[T]) Error() error { return l.Err() }
+func (l bucketLister[T]) Error() error { return l.Err() }
 
 func (js *jetStream) KeyValueStoreNames(ctx context.Context) KeyValueNamesLister {
 	bucket := func(name string) (string, string) { return name, strings.TrimPrefix(name, kvStreamPrefix) }
 	mirror := func(info *StreamInfo) string { return strings.TrimPrefix(info.Config.Name, kvStreamPrefix) }
-	return kvLister[string]{startLister(ctx, bucketPages(js, js.streamNamePages(kvAllSubjects), bucket, mirror))}
+	return bucketLister[string]{startLister(ctx, bucketPages(js, js.streamNamePages(kvAllSubjects), bucket, mirror))}
 }
 
 func (js *jetStream) KeyValueStores(ctx context.Context) KeyValueLister {
@@ -33,7 +33,7 @@ func (js *jetStream) KeyValueStores(ctx context.Context) KeyValueLister {
 		return &KeyValueBucketStatus{info: info, bucket: strings.TrimPrefix(info.Config.Name, kvStreamPrefix)}
 	}
 	bucket := func(info *StreamInfo) (string, KeyValueStatus) { return info.Config.Name, status(info) }
-	return kvLister[KeyValueStatus]{startLister(ctx, bucketPages(js, js.streamInfoPages(kvAllSubjects), bucket, status))}
+	return bucketLister[KeyValueStatus]{startLister(ctx, bucketPages(js, js.streamInfoPages(kvAllSubjects), bucket, status))}
 }
 
 // bucketPages returns the pages of all buckets: those with subjects of a bucket,

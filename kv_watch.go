@@ -160,13 +160,21 @@ type entrySink interface {
 	ended(reason error)
 }
 
-// entryFeed delivers the entries of a bucket to a sink. It ends with its context
-// at the latest.
+// entryFeed delivers messages of a bucket to a sink: those that are there when it
+// begins, and those that come. It ends with its context at the latest.
 type entryFeed struct {
-	kv   *keyValue
-	opts watchOpts
-	sink entrySink
-	feed *feed // set before anything is delivered
+	js       *jetStream
+	stream   string
+	consumer OrderedConsumerConfig
+	window   int // bytes to request or buffer
+	// startMsgs is how many of the initial messages to request at a time, where
+	// bytes cannot be the measure; see feedConfig.
+	startMsgs int
+	// trusted: what the consumer says is pending is right, see initialSet.
+	trusted bool
+	opts    watchOpts
+	sink    entrySink
+	feed    *feed // set before anything is delivered
 
 	// ctxErr is the Err of the context.
 	ctxErr func() error
@@ -196,27 +204,41 @@ type feedPosition struct {
 	consumerSeq uint64 // of the last message
 }
 
-// start makes f deliver the entries that match one of the filters, which are
-// valid, or all of them without any. The sink and the options of f are set.
-func (f *entryFeed) start(ctx context.Context, filters []string) error {
+// entries returns a feed of the entries that match one of the filters, which are
+// valid, or of all without any.
+func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *entryFeed {
+	return &entryFeed{
+		js:        k.js,
+		stream:    k.stream.name,
+		consumer:  k.watchConsumer(filters, &opts),
+		window:    kvWindow,
+		startMsgs: k.startMsgs(&opts),
+		trusted:   k.single(),
+		opts:      opts,
+		sink:      sink,
+	}
+}
+
+// start makes f deliver.
+func (f *entryFeed) start(ctx context.Context) error {
 	if ctx == nil {
 		return nats.ErrInvalidContext
 	}
 	f.ctxErr, f.pause = ctx.Err, kvLookMin
 	f.first.complete = f.opts.updatesOnly
-	f.first.trusted = f.kv.single()
+	f.first.trusted = f.trusted
 	cfg := feedConfig{
-		consumer:  f.kv.watchConsumer(filters, &f.opts),
-		maxBytes:  max(kvWindow, 2*int(f.kv.js.conn.MaxPayload())),
+		consumer:  f.consumer,
+		maxBytes:  max(f.window, 2*int(f.js.conn.MaxPayload())),
 		deliver:   f.deliver,
 		restarted: f.restarted,
 		ended:     f.ended,
 	}
 	if cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy {
-		cfg.repeat, cfg.startMsgs = true, f.startMsgs()
+		cfg.repeat, cfg.startMsgs = true, f.startMsgs
 	}
 	outstanding := false
-	_, err := f.kv.js.openFeed(ctx, f.kv.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
+	_, err := f.js.openFeed(ctx, f.stream, cfg, func(feed *feed, info *ConsumerInfo) {
 		f.feed = feed
 		if f.first.restart(info.NumPending) {
 			f.settle()
@@ -245,10 +267,10 @@ func (f *entryFeed) start(ctx context.Context, filters []string) error {
 
 // startMsgs returns how many of the initial entries to request at a time: as many
 // as go into a window if they are of the average size, as far as that is known.
-func (f *entryFeed) startMsgs() int {
-	info := f.kv.stream.info.Load()
+func (k *keyValue) startMsgs(o *watchOpts) int {
+	info := k.stream.info.Load()
 	switch {
-	case f.opts.metaOnly:
+	case o.metaOnly:
 		return kvStartMax
 	case info.State.Msgs == 0:
 		return DefaultMaxMessages
@@ -326,7 +348,7 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 func (f *entryFeed) ask(restarts uint64) {
 	for again := true; again; {
 		var end uint64
-		if info, err := f.kv.js.streamInfo(f.feed.context(), f.kv.stream.name, nil); err == nil {
+		if info, err := f.js.streamInfo(f.feed.context(), f.stream, nil); err == nil {
 			end = info.State.LastSeq
 		}
 		again = f.answered(restarts, end)
@@ -463,7 +485,7 @@ func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
 	first := f.end(reason)
 	switch {
-	case f.kv.js.conn.IsClosed():
+	case f.js.conn.IsClosed():
 		return nats.ErrConnectionClosed
 	case !first || reason != nil:
 		return nats.ErrBadSubscription
@@ -474,6 +496,7 @@ func (f *entryFeed) stop() error {
 
 // keyWatcher implements [KeyWatcher].
 type keyWatcher struct {
+	kv      *keyValue
 	entries *entryFeed
 	updates chan KeyValueEntry
 	// cause is why the watch ended, nil if it was stopped. It is set before the
@@ -502,9 +525,9 @@ func (k *keyValue) WatchFiltered(ctx context.Context, keys []string, opts ...Wat
 	if err != nil {
 		return nil, err
 	}
-	w := &keyWatcher{updates: make(chan KeyValueEntry, kvBuffered)}
-	w.entries = &entryFeed{kv: k, opts: o, sink: w}
-	if err := w.entries.start(ctx, keys); err != nil {
+	w := &keyWatcher{kv: k, updates: make(chan KeyValueEntry, kvBuffered)}
+	w.entries = k.entries(keys, o, w)
+	if err := w.entries.start(ctx); err != nil {
 		return nil, err
 	}
 	return w, nil
@@ -524,7 +547,7 @@ func (w *keyWatcher) Updates() <-chan KeyValueEntry { return w.updates }
 func (w *keyWatcher) Stop() error { return w.entries.stop() }
 
 func (w *keyWatcher) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) {
-	w.send(w.entries.kv.entry(m, reply, op))
+	w.send(w.kv.entry(m, reply, op))
 }
 
 func (w *keyWatcher) initial() { w.send(nil) }

@@ -1,0 +1,482 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+	"unsafe"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+const (
+	// Limits to the chunks that are sent and not known to be stored. The first
+	// is what memory and the buffers of the server can take and long links need,
+	// the second matters for tiny chunks.
+	uploadBytes  = 32 << 20
+	uploadChunks = 1024
+
+	// cleanupTimeout bounds the requests that clean up after a failed put.
+	cleanupTimeout = 10 * time.Second
+
+	// cleanupGrace is how long a failed put waits for the clean-up, so that a
+	// program that ends because of the failure does not leave chunks behind.
+	cleanupGrace = 20 * time.Millisecond
+)
+
+func (o *objectStore) Put(ctx context.Context, obj ObjectMeta, reader io.Reader) (*ObjectInfo, error) {
+	if reader == nil {
+		return o.put(ctx, obj, func(int) chunkSource { return nil })
+	}
+	return o.put(ctx, obj, func(size int) chunkSource {
+		return &readerSource{reader: reader, size: size}
+	})
+}
+
+func (o *objectStore) PutBytes(ctx context.Context, name string, data []byte) (*ObjectInfo, error) {
+	return o.put(ctx, ObjectMeta{Name: name}, func(size int) chunkSource {
+		return &bytesSource{rest: data, size: size}
+	})
+}
+
+func (o *objectStore) PutString(ctx context.Context, name string, data string) (*ObjectInfo, error) {
+	// The bytes are only read.
+	return o.PutBytes(ctx, name, unsafe.Slice(unsafe.StringData(data), len(data)))
+}
+
+func (o *objectStore) PutFile(ctx context.Context, file string) (*ObjectInfo, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return o.Put(ctx, ObjectMeta{Name: file}, f)
+}
+
+// put stores an object. source makes a source of chunks of at most the given
+// size; nil stands for none.
+func (o *objectStore) put(ctx context.Context, meta ObjectMeta, source func(size int) chunkSource) (*ObjectInfo, error) {
+	switch {
+	case meta.Name == "":
+		return nil, ErrBadObjectMeta
+	case meta.Opts != nil && meta.Opts.Link != nil:
+		return nil, ErrLinkNotAllowed
+	case ctx == nil:
+		return nil, nats.ErrInvalidContext
+	}
+	options := ObjectMetaOptions{ChunkSize: defaultObjectChunk}
+	if meta.Opts != nil && meta.Opts.ChunkSize > 0 {
+		options.ChunkSize = meta.Opts.ChunkSize
+	}
+	meta.Opts = &options
+	info := &ObjectInfo{ObjectMeta: meta, Bucket: o.bucket, NUID: nuid.Next()}
+	// One byte more than the server takes is enough to find that out.
+	size := int(min(int64(options.ChunkSize), o.js.conn.MaxPayload()+1))
+
+	p := &objectPut{store: o, info: info}
+	p.upload = upload{
+		js:      o.js.privatePublisher(ctx),
+		stream:  o.stream,
+		subject: o.chunks + info.NUID,
+		source:  source(size),
+	}
+	defer p.upload.js.CleanupPublisher()
+	err := p.run(ctx)
+	if err != nil {
+		p.cleanUp()
+		return nil, err
+	}
+	info.ModTime = time.Now().UTC()
+	return info, nil
+}
+
+// privatePublisher returns a handle with an async publisher of its own, which the
+// caller cleans up. Without a deadline in ctx, acknowledgements have the default
+// timeout.
+func (js *jetStream) privatePublisher(ctx context.Context) *jetStream {
+	p := &jetStream{conn: js.conn, opts: js.opts, prefix: js.prefix}
+	p.opts.async = asyncOptions{maxPending: uploadChunks + 1}
+	if _, ok := ctx.Deadline(); !ok {
+		p.opts.async.ackTimeout = js.opts.DefaultTimeout
+	}
+	p.async.js = p
+	return p
+}
+
+// transferError returns the error of a transfer that ended with its context.
+func transferError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nats.ErrTimeout
+	}
+	return err
+}
+
+// objectPut is one put under way.
+type objectPut struct {
+	store  *objectStore
+	info   *ObjectInfo
+	upload upload
+
+	// metaSent: the description of the object is or may be stored.
+	metaSent bool
+}
+
+// run stores the chunks, then the description, and at last removes the chunks of
+// the object that had the name before. What that object was is found out while
+// chunks are on their way.
+func (p *objectPut) run(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return transferError(ctx.Err())
+	}
+	uploading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	looked := make(chan objectLookup, 1)
+	// It ends with the request or, at the latest, with uploading, and is waited
+	// for on each way out.
+	go func() {
+		found := p.store.lookUp(uploading, p.info.Name)
+		looked <- found
+		if found.fatal() {
+			cancel()
+		}
+	}()
+	before := objectLookup{}
+	err := p.uploadContent(uploading)
+	if err == nil {
+		before = <-looked
+	} else {
+		select {
+		case before = <-looked:
+		default:
+			cancel()
+			<-looked
+		}
+		if before.err == nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return transferError(ctx.Err())
+	}
+	if err == nil && before.unanswered() {
+		// The store had no leader for a moment only, if there were chunks and
+		// they got through.
+		before = p.store.lookUp(ctx, p.info.Name)
+	}
+	if before.err != nil {
+		return before.err
+	}
+	if err := p.describe(ctx); err != nil {
+		return err
+	}
+	if old := before.info; old != nil && !old.Deleted && old.Chunks > 0 && old.NUID != "" {
+		if p.store.purge(ctx, p.store.chunks+old.NUID) != nil {
+			p.store.discard(old.NUID)
+		}
+	}
+	return nil
+}
+
+// uploadContent stores the content and completes the description with what it
+// turns out to be.
+func (p *objectPut) uploadContent(ctx context.Context) error {
+	if p.upload.source == nil {
+		return nil
+	}
+	defer p.upload.source.close()
+	digest := sha256.New()
+	err := p.upload.run(ctx, func(chunk []byte) {
+		digest.Write(chunk)
+		p.info.Size += uint64(len(chunk))
+		p.info.Chunks++
+	})
+	if err == nil {
+		p.info.Digest = GetObjectDigestValue(digest)
+	}
+	return err
+}
+
+// describe stores the description, which makes the object exist.
+func (p *objectPut) describe(ctx context.Context) error {
+	msg, err := p.store.metaMsg(p.info)
+	if err != nil {
+		return err
+	}
+	future, err := p.upload.js.PublishMsgAsync(msg)
+	if err != nil {
+		return err
+	}
+	p.metaSent = true
+	select {
+	case <-future.Ok():
+		return nil
+	case err := <-future.Err():
+		// A stream that refused it does not have it.
+		p.metaSent = !isAPIError(err)
+		return err
+	case <-ctx.Done():
+		return transferError(ctx.Err())
+	}
+}
+
+// cleanUp removes the chunks of a put that failed. If it is not known whether the
+// description was stored, they are removed only if it was not, for otherwise
+// the object that is there now needs them.
+func (p *objectPut) cleanUp() {
+	if !p.upload.sent {
+		return
+	}
+	o := p.store
+	if !p.metaSent {
+		o.discard(p.info.NUID)
+		return
+	}
+	o.inBackground(func(ctx context.Context) {
+		now, err := readObjectInfo(o.stream.getStored(ctx, &apiMsgGetRequest{LastFor: o.metas + objectToken(p.info.Name)}))
+		if err == ErrObjectNotFound || (err == nil && now.NUID != p.info.NUID) {
+			_ = o.purge(ctx, o.chunks+p.info.NUID)
+		}
+	})
+}
+
+// discard removes chunks that nothing refers to, in the background. If that fails,
+// they stay, which does no harm but to take up room.
+func (o *objectStore) discard(id string) {
+	o.inBackground(func(ctx context.Context) { _ = o.purge(ctx, o.chunks+id) })
+}
+
+// inBackground runs a clean-up, which has a context of its own as that of the
+// caller has likely ended. It waits for the clean-up for a moment only.
+func (o *objectStore) inBackground(cleanUp func(ctx context.Context)) {
+	done := make(chan struct{})
+	// Ends with its requests, which the timeout bounds.
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
+		defer cancel()
+		cleanUp(ctx)
+	}()
+	grace := time.NewTimer(cleanupGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+	case <-grace.C:
+	}
+}
+
+// objectLookup is what is known of the object that has a name.
+type objectLookup struct {
+	info *ObjectInfo // nil if there is none
+	err  error
+}
+
+func (o *objectStore) lookUp(ctx context.Context, name string) objectLookup {
+	info, err := o.info(ctx, name, true)
+	if err == ErrObjectNotFound {
+		err = nil
+	}
+	return objectLookup{info: info, err: err}
+}
+
+// unanswered reports whether nobody responded.
+func (l objectLookup) unanswered() bool { return errors.Is(l.err, nats.ErrNoResponders) }
+
+// fatal reports whether the lookup failed for good.
+func (l objectLookup) fatal() bool { return l.err != nil && !l.unanswered() }
+
+// upload stores chunks under one subject, in order. It sends on while chunks
+// await their acknowledgement.
+//
+// The order of the chunks in the stream is all that holds an object together. A
+// chunk that nobody responded to, because the stream was without a leader for a
+// moment, must therefore not be sent again behind its successors. So the
+// publisher does not repeat anything; the upload takes up again at that chunk.
+type upload struct {
+	js      *jetStream // with a publisher of its own
+	stream  *stream
+	subject string
+	source  chunkSource
+
+	window  []sentChunk // oldest first
+	bytes   int         // in the window
+	lastSeq uint64      // stream sequence of the last chunk that left the window
+	sent    bool        // there may be chunks in the stream
+}
+
+// sentChunk is a chunk that was sent and is not known to be stored.
+type sentChunk struct {
+	data   []byte
+	future PubAckFuture
+}
+
+// unrepeated keeps the publisher from sending chunks again.
+var unrepeated = []PublishOpt{WithRetryAttempts(0)}
+
+// run stores all chunks of the source and returns when they are acknowledged, or
+// with the first error. It shows each chunk to the given function once it is on
+// its way, so that the server has work while that is running.
+func (u *upload) run(ctx context.Context, each func(chunk []byte)) error {
+	for {
+		chunk, err := u.source.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		// Acknowledgements that are there are taken even if there is room, so
+		// that failures are noticed and buffers used again.
+		for len(u.window) > 0 {
+			full := u.bytes+len(chunk) > uploadBytes || len(u.window) >= uploadChunks
+			if more, err := u.settle(ctx, full); err != nil {
+				return err
+			} else if !more {
+				break
+			}
+		}
+		if err := u.send(ctx, chunk); err != nil {
+			return err
+		}
+		each(chunk)
+	}
+	for len(u.window) > 0 {
+		if _, err := u.settle(ctx, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends a chunk and puts it in the window.
+func (u *upload) send(ctx context.Context, chunk []byte) error {
+	sent, err := u.publish(ctx, chunk)
+	if err != nil {
+		return err
+	}
+	u.window = append(u.window, sent)
+	u.bytes += len(chunk)
+	return nil
+}
+
+func (u *upload) publish(ctx context.Context, chunk []byte) (sentChunk, error) {
+	if ctx.Err() != nil {
+		return sentChunk{}, transferError(ctx.Err())
+	}
+	u.sent = true
+	f := &pubFuture{own: nats.Msg{Subject: u.subject, Data: chunk}}
+	f.msg = &f.own
+	future, err := u.js.async.publish(f, unrepeated)
+	return sentChunk{data: chunk, future: future}, err
+}
+
+// settle takes the oldest chunk out of the window if its outcome is there, or
+// waits for that. It returns false if there is none.
+func (u *upload) settle(ctx context.Context, wait bool) (bool, error) {
+	oldest := u.window[0]
+	if !wait {
+		select {
+		case ack := <-oldest.future.Ok():
+			return true, u.stored(ack)
+		case err := <-oldest.future.Err():
+			return true, u.failed(ctx, err)
+		default:
+			return false, nil
+		}
+	}
+	ack, err := oldest.wait(ctx)
+	if err != nil {
+		return true, u.failed(ctx, err)
+	}
+	return true, u.stored(ack)
+}
+
+// wait returns the outcome of a chunk.
+func (c *sentChunk) wait(ctx context.Context) (*PubAck, error) {
+	select {
+	case ack := <-c.future.Ok():
+		return ack, nil
+	case err := <-c.future.Err():
+		return nil, err
+	case <-ctx.Done():
+		return nil, transferError(ctx.Err())
+	}
+}
+
+// stored removes the oldest chunk from the window.
+func (u *upload) stored(ack *PubAck) error {
+	if ack.Sequence <= u.lastSeq {
+		return fmt.Errorf("nats: chunk stored as message %d after one stored as %d: was the stream replaced?", ack.Sequence, u.lastSeq)
+	}
+	u.lastSeq = ack.Sequence
+	oldest := u.window[0]
+	u.window[0] = sentChunk{}
+	u.window = u.window[1:]
+	u.bytes -= len(oldest.data)
+	u.source.recycle(oldest.data)
+	return nil
+}
+
+// failed is called when the oldest chunk failed. If nobody responded to it, it
+// sends that chunk and all behind it again. Those of the latter that were stored
+// are removed first.
+func (u *upload) failed(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrNoStreamResponse) {
+		return err
+	}
+	if err := u.recall(ctx); err != nil {
+		return err
+	}
+	for range DefaultPubRetryAttempts {
+		if err := sleepContext(ctx, DefaultPubRetryWait); err != nil {
+			return transferError(err)
+		}
+		// Alone, since the others would meet with the same if it fails.
+		if u.window[0], err = u.publish(ctx, u.window[0].data); err != nil {
+			return err
+		}
+		ack, err := u.window[0].wait(ctx)
+		if err == nil {
+			if err := u.stored(ack); err != nil {
+				return err
+			}
+			return u.resend(ctx)
+		}
+		if !errors.Is(err, ErrNoStreamResponse) {
+			return err
+		}
+	}
+	return ErrNoStreamResponse
+}
+
+// recall waits for the outcome of all chunks behind the oldest, and removes those
+// that were stored from the stream.
+func (u *upload) recall(ctx context.Context) error {
+	for i := 1; i < len(u.window); i++ {
+		ack, err := u.window[i].wait(ctx)
+		switch {
+		case err == nil:
+			if err := u.stream.DeleteMsg(ctx, ack.Sequence); err != nil {
+				return err
+			}
+		case !errors.Is(err, ErrNoStreamResponse):
+			return err
+		}
+	}
+	return nil
+}
+
+// resend sends all chunks in the window.
+func (u *upload) resend(ctx context.Context) error {
+	for i := range u.window {
+		var err error
+		if u.window[i], err = u.publish(ctx, u.window[i].data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
