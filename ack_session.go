@@ -15,12 +15,7 @@ type ackSession struct {
 	pub *asyncPublisher
 	sub *nats.Subscription
 
-	// The rest is guarded by the publisher's mutex.
-
-	// closed tells that the connection is closed for good.
-	closed bool
-
-	replies replySubjects
+	replies replySubjects // guarded by the publisher's mutex
 }
 
 // repliesAtOnce is how many reply subjects are made at a time.

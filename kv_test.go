@@ -288,7 +288,7 @@ func TestCreateAsksForTheLastMessageOnlyAfterAConflict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := kv.Create(ctx, "k", nil); err != context.Canceled {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	kvRev(t, 1)(kv.Create(t.Context(), "k", nil))
 	if _, err := kv.Create(t.Context(), "k", nil); !errors.Is(err, jetstream.ErrKeyExists) {
@@ -395,7 +395,7 @@ func TestContextsAndConnectionsThatEndedAreToldAsSuch(t *testing.T) {
 	t.Parallel()
 	js, nc := kvJetStream(t)
 	kv := kvCreate(t, js, jetstream.KeyValueConfig{})
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	calls := func(ctx context.Context) map[string]error {
 		errs := make(map[string]error)
@@ -413,7 +413,7 @@ func TestContextsAndConnectionsThatEndedAreToldAsSuch(t *testing.T) {
 		errs["delete"] = js.DeleteKeyValue(ctx, "X")
 		return errs
 	}
-	for name, err := range calls(cancelled) {
+	for name, err := range calls(canceled) {
 		if err != context.Canceled {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -137,7 +137,7 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	s.engine.heartbeat.interval = opts.heartbeat
 	s.engine.heartbeat.lastSeen = time.Now()
 	s.engine.pinID = s.consumer.pins.take(opts.group)
-	if err := s.open(s.inbox+"*", "", deliver, onClosed); err != nil {
+	if err := s.open(s.inbox+"*", "", true, deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
 		return err
 	}

@@ -55,12 +55,14 @@ type coreSubscription struct {
 }
 
 // open subscribes. deliver is called on one goroutine with all that arrives,
-// onClosed at least once after the last call, for whatever reason.
-func (s *coreSubscription) open(subject, queue string, deliver nats.MsgHandler, onClosed func(string)) error {
+// onClosed at least once after the last call, for whatever reason. bounded says
+// that what can arrive is bounded by what was asked for. Where it is not, core's
+// limits protect the memory: beyond, messages are dropped, which core reports to
+// the error handler of the connection.
+func (s *coreSubscription) open(subject, queue string, bounded bool, deliver nats.MsgHandler, onClosed func(string)) error {
 	sub, err := s.conn.QueueSubscribe(subject, queue, deliver)
-	if err == nil {
-		// What can arrive is bounded by what was asked for; core dropping
-		// messages would only lose them until they are redelivered.
+	if err == nil && bounded {
+		// Core dropping messages would only lose them until they are redelivered.
 		err = sub.SetPendingLimits(-1, -1)
 	}
 	if err != nil {
