@@ -75,6 +75,17 @@
 // start to end in strict order and without acknowledgements; it repairs itself.
 // A [PushConsumer] is delivered to at the server's pace.
 //
+// # Key-value and object stores
+//
+// A [KeyValue] bucket keeps the last values of keys, with revisions to compare
+// and set by, and can be watched. An [ObjectStore] keeps objects of any size in
+// chunks. Both are streams with a layout of their own; [KeyValueManager] and
+// [ObjectStoreManager] create and find them.
+//
+//	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "settings"})
+//	...
+//	revision, err := kv.Put(ctx, "color", []byte("blue"))
+//
 // # Errors
 //
 // Compare errors with errors.Is. Those of the server are found by errors.As as
