@@ -10,6 +10,10 @@ import (
 )
 
 const (
+	// feedNoBytes is more than messages can have, for requests that are not to be
+	// limited by bytes.
+	feedNoBytes = 1 << 30
+
 	// Where a request is answered once, so many are in flight while there is much
 	// to come, and each waits so long.
 	feedSinglePulls   = 32
@@ -31,6 +35,12 @@ type feedConfig struct {
 	// leaves the default number of messages. It grows for a message that does not
 	// fit.
 	maxBytes int
+
+	// startMsgs makes messages, so many, the measure until steady is called. A
+	// consumer that delivers the last message of each subject needs that: such a
+	// message that does not fit the bytes of a request is skipped by the server
+	// (2.15), and is never delivered.
+	startMsgs int
 
 	// deliver is called with each message, in order. The reply is that of the
 	// message, split, and is good until deliver returns.
@@ -59,8 +69,13 @@ type feed struct {
 	// subscription's goroutine, or the one that replaces a consumer.
 	turn sync.Mutex
 
-	over    bool // ended was called; guarded by turn
-	settled bool // settle was called; guarded by the mutex of cc
+	over bool // ended was called; guarded by turn
+
+	// The following are guarded by the mutex of cc.
+
+	settled bool       // settle was called
+	byBytes bool       // steady was called
+	window  pullConfig // of the engine from then on
 
 	// gone is closed when the feed stops, to release a function that blocks.
 	gone <-chan struct{}
@@ -95,7 +110,7 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	// request of its own, and a heartbeat would take the message's place.
 	single := oc.js.opts.APIPrefix != "" && oc.js.prefix != DefaultAPIPrefix
 	if single {
-		opts.maxBytes = 0
+		opts.maxBytes, opts.thresholdBytes = 0, 0
 		opts.heartbeat, opts.expires = feedSingleExpires, 2*feedSingleExpires
 	}
 	if err := opts.resolve(); err != nil {
@@ -147,28 +162,51 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 		run.end()
 		return nil, err
 	}
-	cc.mu.Lock()
-	cc.engine.cfg.ownBudget = true
-	if single {
-		cc.engine.cfg.limitBatch = 1
-		if !f.settled {
-			cc.engine.cfg.clampedPulls = feedSinglePulls
-		}
-		cc.engine.cfg.heartbeat, cc.engine.cfg.expires = 0, feedSingleExpires
-	}
-	cc.mu.Unlock()
+	f.tune(cfg.startMsgs, single)
 	run.begin()
 	return f, nil
+}
+
+// tune adapts what the engine requests, to begin with and for later.
+func (f *feed) tune(startMsgs int, single bool) {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	cfg := &f.cc.engine.cfg
+	cfg.ownBudget = true
+	if single {
+		cfg.limitBatch = 1
+		cfg.heartbeat, cfg.expires = 0, feedSingleExpires
+	}
+	f.window = *cfg
+	if single && !f.settled {
+		cfg.clampedPulls = feedSinglePulls
+	}
+	if startMsgs > 0 && !f.byBytes {
+		cfg.byteWindow, cfg.maxBytes = false, feedNoBytes
+		cfg.maxMessages, cfg.thresholdMessages = startMsgs, threshold(0, startMsgs)
+	}
 }
 
 // settle ends the repetition that feedConfig.repeat asks for. From then on,
 // messages are expected now and then.
 func (f *feed) settle() {
 	f.cc.mu.Lock()
-	f.settled = true
 	f.run.cursor.repeat = false
+	f.settled = true
 	f.cc.engine.cfg.clampedPulls = 0
 	f.cc.mu.Unlock()
+}
+
+// steady ends the measure by messages that feedConfig.startMsgs asks for.
+func (f *feed) steady() {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	if !f.byBytes && f.window.maxBytes > 0 {
+		clamped := f.cc.engine.cfg.clampedPulls
+		f.cc.engine.cfg = f.window
+		f.cc.engine.cfg.clampedPulls = clamped
+	}
+	f.byBytes = true
 }
 
 func (f *feed) repeats() bool {
@@ -177,18 +215,24 @@ func (f *feed) repeats() bool {
 	return f.run.cursor.repeat
 }
 
+// context returns a context that ends with the feed.
+func (f *feed) context() context.Context {
+	f.cc.mu.Lock()
+	defer f.cc.mu.Unlock()
+	return f.cc.background()
+}
+
 // caughtUp asks the server whether the consumer has nothing to deliver beyond its
 // message with the given consumer sequence. It returns false if the answer is no
 // or none, or if the consumer is being replaced.
 func (f *feed) caughtUp(consumerSeq uint64) bool {
 	f.cc.mu.Lock()
 	name, recovering := f.run.name, f.run.recovering
-	ctx := f.cc.background()
 	f.cc.mu.Unlock()
 	if recovering {
 		return false
 	}
-	info, err := f.oc.js.consumerInfo(ctx, f.oc.stream, name)
+	info, err := f.oc.js.consumerInfo(f.context(), f.oc.stream, name)
 	return err == nil && info.NumPending == 0 && info.Delivered.Consumer == consumerSeq
 }
 

@@ -65,10 +65,11 @@ func (c *collector) ended(reason error) {
 }
 
 // collect calls each with the initial entries of a watch, and returns when it was
-// called with all of them or with an error.
-func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts, each func(m *nats.Msg, reply *ackReply, op KeyValueOp)) error {
+// called with all of them or with an error. See [initialEntries] for exact.
+func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts, exact bool, each func(m *nats.Msg, reply *ackReply, op KeyValueOp)) error {
 	c := &collector{each: each, done: make(chan struct{})}
 	f := k.entries(filters, opts, c)
+	f.first.exact = exact
 	if err := f.start(ctx); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (k *keyValue) Keys(ctx context.Context, opts ...WatchOpt) ([]string, error)
 		return nil, err
 	}
 	var keys []string
-	err = k.collect(ctx, nil, o, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
+	err = k.collect(ctx, nil, o, true, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 		keys = append(keys, k.key(m.Subject))
 	})
 	if err != nil {
@@ -126,7 +127,7 @@ func (k *keyValue) History(ctx context.Context, key string, opts ...WatchOpt) ([
 	}
 	o.includeHistory = true
 	var entries []KeyValueEntry
-	err = k.collect(ctx, []string{key}, o, func(m *nats.Msg, reply *ackReply, op KeyValueOp) {
+	err = k.collect(ctx, []string{key}, o, false, func(m *nats.Msg, reply *ackReply, op KeyValueOp) {
 		entries = append(entries, k.entry(m, reply, op))
 	})
 	if err != nil {
@@ -172,6 +173,7 @@ func (k *keyValue) ListKeysFiltered(ctx context.Context, filters ...string) (Key
 func (k *keyValue) listKeys(ctx context.Context, filters []string, o watchOpts) (KeyLister, error) {
 	l := &keyLister{kv: k, keys: make(chan string, kvBuffered)}
 	l.entries = k.entries(filters, o, l)
+	l.entries.first.exact = true
 	if err := l.entries.start(ctx); err != nil {
 		return nil, err
 	}
@@ -231,10 +233,10 @@ func (k *keyValue) PurgeDeletes(ctx context.Context, opts ...KVPurgeOpt) error {
 		o.olderThan = defaultMarkerAge
 	}
 	oldest := time.Now().Add(-o.olderThan).UnixNano()
-	alone := k.stream.info.Load().Config.MaxMsgsPerSubject == 1
+	alone := k.single()
 
 	var keys []deletedKey
-	err := k.collect(ctx, nil, watchOpts{metaOnly: true}, func(m *nats.Msg, reply *ackReply, op KeyValueOp) {
+	err := k.collect(ctx, nil, watchOpts{metaOnly: true}, false, func(m *nats.Msg, reply *ackReply, op KeyValueOp) {
 		if op == KeyValuePut {
 			return
 		}

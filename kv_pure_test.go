@@ -302,6 +302,69 @@ func TestSubjectsOfKeysFollowFromPrefixAndMirror(t *testing.T) {
 	}
 }
 
+// A52
+func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
+	t.Parallel()
+	fresh := initialStep{fresh: true}
+	last, ask := initialStep{fresh: true, last: true}, initialStep{fresh: true, ask: true}
+	i := initialEntries{exact: true, trusted: true}
+	i.restart(2)
+	check := func(seq, pending uint64, want initialStep) {
+		t.Helper()
+		got := i.take(seq, pending)
+		got.enough = false
+		if got != want {
+			t.Fatalf("message %d: %+v, want %+v", seq, got, want)
+		}
+	}
+	answer := func(end uint64, last, ask bool) {
+		t.Helper()
+		if gotLast, gotAsk := i.answer(end); gotLast != last || gotAsk != ask {
+			t.Fatalf("answer %d: last %v, ask %v", end, gotLast, gotAsk)
+		}
+	}
+	check(1, 1, fresh)
+	check(2, 0, last)
+
+	i = initialEntries{exact: true, trusted: true}
+	i.restart(3)
+	check(1, 0, ask) // too early
+	check(3, 0, fresh)
+	answer(7, false, false)
+	check(6, 0, fresh)
+	check(8, 9, ask)
+	answer(0, false, false)
+	check(9, 9, ask)
+	answer(9, true, false)
+	check(10, 0, fresh)
+	answer(20, false, false)
+
+	i = initialEntries{exact: true}
+	i.restart(2)
+	check(1, 1, fresh)
+	check(2, 0, ask) // agree, but are not trusted
+	check(3, 0, fresh)
+	answer(3, false, true) // seen by now, but not when it was asked
+	answer(3, true, false)
+
+	i = initialEntries{exact: true, trusted: true}
+	i.restart(1)
+	check(1, 5, ask)
+	for n := uint64(2); n <= kvAskMax; n++ {
+		answer(n, false, false)
+		check(n, 5, ask)
+	}
+	answer(100, true, false)
+
+	i = initialEntries{exact: true, trusted: true}
+	i.restart(1)
+	check(1, 5, ask)
+	i.restart(2)
+	answer(1, false, false) // of before the restart
+	check(2, 1, fresh)
+	check(3, 0, last)
+}
+
 // B71
 func TestInitialEntriesEndByCountOrByPendingOrAnewAfterRestart(t *testing.T) {
 	t.Parallel()
@@ -321,14 +384,15 @@ func TestInitialEntriesEndByCountOrByPendingOrAnewAfterRestart(t *testing.T) {
 	} {
 		var i initialEntries
 		for n, ev := range events {
-			var fresh, last bool
+			got, want := initialStep{}, initialStep{fresh: ev.fresh, last: ev.last}
 			if ev.seq == 0 {
-				last = i.restart(ev.restart)
+				got.last = i.restart(ev.restart)
 			} else {
-				fresh, last = i.take(ev.seq, ev.pending)
+				got = i.take(ev.seq, ev.pending)
 			}
-			if fresh != ev.fresh || last != ev.last {
-				t.Errorf("%s, event %d: fresh %v, last %v", name, n, fresh, last)
+			got.enough = false
+			if got != want {
+				t.Errorf("%s, event %d: %+v", name, n, got)
 			}
 		}
 	}

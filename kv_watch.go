@@ -16,11 +16,19 @@ const (
 	// kvBuffered is how many entries the channel of a watch holds in addition.
 	kvBuffered = 256
 
+	// The number of initial entries requested or buffered is within these.
+	kvStartMin = 64
+	kvStartMax = 4096
+
 	// While initial entries are outstanding and nothing comes, the server is
 	// asked after this time whether there is still something to come, and again
 	// with growing pauses.
 	kvLookMin = 500 * time.Millisecond
 	kvLookMax = 4 * time.Second
+
+	// kvAskMax is how often a stream that grows faster than it can be read is
+	// asked for its end.
+	kvAskMax = 4
 )
 
 // KeyWatcher is a running watch of a bucket, see [KeyValue.Watch].
@@ -45,34 +53,97 @@ type KeyWatcher interface {
 // message how many are left. Neither is enough: with a steady writer the number
 // left need not reach zero, and messages that were pending can vanish and are
 // not delivered then. So whichever of the two comes first is taken.
+//
+// A message that vanishes because its key was written again comes later, with its
+// new revision, but by then the update of another key may have been counted in
+// its place. Those who must not miss a key are exact: for them, only both numbers
+// together are the end, and if they do not agree, somebody is writing. Then the
+// stream is asked for its last sequence, and if that had been delivered before,
+// nothing is missing; if not, this is repeated once it has been. Numbers are not
+// trusted at all for consumers that pick the last message of each subject out of
+// several, since the server (2.15) takes off the number left for those it never
+// counted.
 type initialEntries struct {
+	exact    bool
+	trusted  bool // the numbers are, where they agree
 	complete bool
 	left     uint64 // messages to come, if none vanishes
 	seen     uint64 // stream sequence of the last message
+
+	// The following are for exact ones.
+
+	doubtful bool   // the numbers did not agree or are not trusted
+	asking   bool   // the stream is being asked for its last sequence
+	since    uint64 // what was seen when it was asked
+	end      uint64 // the last answer
+	asked    int
+}
+
+// initialStep is what follows from a message.
+type initialStep struct {
+	fresh  bool // it has not come before
+	last   bool // it completes the initial entries
+	enough bool // none can vanish any more: there are updates in place of those that did
+	ask    bool // the stream is to be asked for its last sequence
 }
 
 // restart records that a consumer with so many messages pending begins to
 // deliver. It reports whether that completes the initial entries.
 func (i *initialEntries) restart(pending uint64) bool {
 	if i.complete {
+		i.left = 0
 		return false
 	}
-	i.left = pending
+	i.left, i.doubtful, i.asking, i.end = pending, false, false, 0
 	i.complete = pending == 0
 	return i.complete
 }
 
-// take records a message. It is fresh if it has not come before, and last if it
-// completes the initial entries.
-func (i *initialEntries) take(seq, pending uint64) (fresh, last bool) {
-	fresh = seq > i.seen
+// take records a message.
+func (i *initialEntries) take(seq, pending uint64) initialStep {
+	step := initialStep{fresh: seq > i.seen}
 	i.seen = max(i.seen, seq)
-	if i.complete {
-		return fresh, false
+	if i.left > 0 {
+		i.left--
+		step.enough = i.left == 0
 	}
-	i.left--
-	i.complete = i.left == 0 || pending == 0
-	return fresh, i.complete
+	if i.complete {
+		return step
+	}
+	counted, drained := i.left == 0, pending == 0
+	switch {
+	case !i.exact:
+		i.complete = counted || drained
+	case i.doubtful:
+		step.ask = !i.asking && seq >= i.end
+	case counted && drained && i.trusted:
+		i.complete = true
+	case counted || drained:
+		i.doubtful, step.ask = true, true
+	}
+	if step.ask {
+		i.asking, i.since = true, i.seen
+	}
+	step.last = i.complete
+	return step
+}
+
+// answer records the last sequence of the stream, or zero if the stream did not
+// answer. The entries may be complete then, or it has to be asked again at once.
+func (i *initialEntries) answer(end uint64) (last, ask bool) {
+	if i.complete || !i.asking {
+		return false, false
+	}
+	i.asking, i.end = false, end
+	i.asked++
+	switch {
+	case end == 0: // the next message is an occasion
+	case i.since >= end || i.asked >= kvAskMax:
+		i.complete = true
+	case i.seen >= end:
+		i.asking, i.since = true, i.seen
+	}
+	return i.complete, i.asking
 }
 
 // entrySink gets what an entry feed delivers. Its methods are called one at a
@@ -92,13 +163,15 @@ type entrySink interface {
 // entryFeed delivers messages of a bucket to a sink: those that are there when it
 // begins, and those that come. It ends with its context at the latest.
 type entryFeed struct {
-	js       *jetStream
-	stream   string
+	stream   *stream
 	consumer OrderedConsumerConfig
 	window   int // bytes to request or buffer
-	opts     watchOpts
-	sink     entrySink
-	feed     *feed // set before anything is delivered
+	// startMsgs is how many of the initial entries to request at a time where
+	// bytes cannot be the measure, see [feedConfig].
+	startMsgs int
+	opts      watchOpts
+	sink      entrySink
+	feed      *feed // set before anything is delivered
 
 	// ctxErr is the Err of the context.
 	ctxErr func() error
@@ -132,12 +205,13 @@ type feedPosition struct {
 // valid, or of all without any.
 func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *entryFeed {
 	return &entryFeed{
-		js:       k.js,
-		stream:   k.stream.name,
-		consumer: k.watchConsumer(filters, &opts),
-		window:   kvWindow,
-		opts:     opts,
-		sink:     sink,
+		stream:    k.stream,
+		consumer:  k.watchConsumer(filters, &opts),
+		window:    kvWindow,
+		startMsgs: k.startMsgs(opts.metaOnly),
+		opts:      opts,
+		sink:      sink,
+		first:     initialEntries{trusted: k.single()},
 	}
 }
 
@@ -150,17 +224,20 @@ func (f *entryFeed) start(ctx context.Context) error {
 	f.first.complete = f.opts.updatesOnly
 	cfg := feedConfig{
 		consumer:  f.consumer,
-		maxBytes:  max(f.window, 2*int(f.js.conn.MaxPayload())),
+		maxBytes:  max(f.window, 2*int(f.stream.js.conn.MaxPayload())),
 		deliver:   f.deliver,
 		restarted: f.restarted,
 		ended:     f.ended,
 	}
-	cfg.repeat = cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy
+	if cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy {
+		cfg.repeat, cfg.startMsgs = true, f.startMsgs
+	}
 	outstanding := false
-	_, err := f.js.openFeed(ctx, f.stream, cfg, func(feed *feed, info *ConsumerInfo) {
+	_, err := f.stream.js.openFeed(ctx, f.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
 		f.feed = feed
 		if f.first.restart(info.NumPending) {
 			f.settle()
+			f.feed.steady()
 		}
 		outstanding = !f.first.complete
 	})
@@ -181,6 +258,21 @@ func (f *entryFeed) start(ctx context.Context) error {
 		f.feed.stop()
 	}
 	return nil
+}
+
+// startMsgs returns how many of the initial entries to request at a time: as many
+// as go into a window if they are of the average size, as far as that is known.
+func (k *keyValue) startMsgs(metaOnly bool) int {
+	info := k.stream.info.Load()
+	switch {
+	case metaOnly:
+		return kvStartMax
+	case info.State.Msgs == 0:
+		return DefaultMaxMessages
+	default:
+		average := max(info.State.Bytes/info.State.Msgs, 1)
+		return int(min(max(kvWindow/average, kvStartMin), kvStartMax))
+	}
 }
 
 // watchConsumer returns the configuration of the ordered consumer of a watch.
@@ -210,39 +302,76 @@ func (k *keyValue) watchConsumer(filters []string, o *watchOpts) OrderedConsumer
 func watchError(err error) error {
 	switch {
 	case err == ErrStreamNotFound:
-		return sharedError{ErrStreamNotFound, nats.ErrStreamNotFound}
+		return newSharedError(ErrStreamNotFound, nats.ErrStreamNotFound)
 	case errors.Is(err, nats.ErrNoResponders):
-		return sharedError{ErrJetStreamNotEnabled, nats.ErrJetStreamNotEnabled, nats.ErrNoResponders}
+		return newSharedError(ErrJetStreamNotEnabled, nats.ErrJetStreamNotEnabled, nats.ErrNoResponders)
 	default:
 		return err
 	}
 }
 
 // sharedError is one error that several sentinels stand for. The first has its
-// text.
-type sharedError []error
+// text. It is a pointer so that such errors can be compared.
+type sharedError struct{ sentinels []error }
 
-func (e sharedError) Error() string { return e[0].Error() }
+func newSharedError(sentinels ...error) error { return &sharedError{sentinels} }
 
-func (e sharedError) Unwrap() []error { return e }
+func (e *sharedError) Error() string { return e.sentinels[0].Error() }
+
+func (e *sharedError) Unwrap() []error { return e.sentinels }
 
 func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 	f.at.consumerSeq = reply.consumerSequence()
-	fresh, last := f.first.take(reply.streamSequence(), reply.number(ackPending))
-	if fresh {
+	step := f.first.take(reply.streamSequence(), reply.number(ackPending))
+	if step.fresh {
 		if op := kvOperation(m.Header); op == KeyValuePut || !f.opts.ignoreDeletes {
 			f.sink.entry(m, reply, op)
 		}
 	}
+	if step.enough {
+		f.feed.steady()
+	}
+	if step.last {
+		f.settle()
+	}
+	if step.ask {
+		// Ends with its requests, and with the feed at the latest.
+		go f.ask(f.at.restarts)
+	}
+}
+
+// ask asks the stream for its last sequence, until the answer leaves nothing to
+// ask for the moment.
+func (f *entryFeed) ask(restarts uint64) {
+	for again := true; again; {
+		var end uint64
+		if info, err := f.stream.js.streamInfo(f.feed.context(), f.stream.name, nil); err == nil {
+			end = info.State.LastSeq
+		}
+		again = f.answered(restarts, end)
+	}
+}
+
+func (f *entryFeed) answered(restarts, end uint64) (again bool) {
+	f.feed.turn.Lock()
+	defer f.feed.turn.Unlock()
+	if f.feed.over || f.at.restarts != restarts {
+		return false
+	}
+	last, again := f.first.answer(end)
 	if last {
 		f.settle()
 	}
+	return again
 }
 
 func (f *entryFeed) restarted(info *ConsumerInfo) {
 	f.at = feedPosition{restarts: f.at.restarts + 1}
 	if f.first.restart(info.NumPending) {
 		f.settle()
+	}
+	if f.first.left == 0 {
+		f.feed.steady()
 	}
 }
 
@@ -338,7 +467,7 @@ func (f *entryFeed) ended(cause error) {
 			// Nobody stopped it, so the connection is being drained.
 			cause = nats.ErrConnectionDraining
 		case errors.Is(cause, ErrConnectionClosed):
-			cause = sharedError{nats.ErrConnectionClosed, ErrConnectionClosed}
+			cause = newSharedError(nats.ErrConnectionClosed, ErrConnectionClosed)
 		}
 		f.stopped, f.reason = true, cause
 		f.quiesce()
@@ -353,7 +482,7 @@ func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
 	first := f.end(reason)
 	switch {
-	case f.js.conn.IsClosed():
+	case f.stream.js.conn.IsClosed():
 		return nats.ErrConnectionClosed
 	case !first || reason != nil:
 		return nats.ErrBadSubscription

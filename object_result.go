@@ -106,8 +106,7 @@ func (r *objectResult) open() error {
 		cfg.DeliverPolicy, cfg.OptStartSeq = DeliverByStartSequencePolicy, r.seq+1
 	}
 	d.entries = &entryFeed{
-		js:       r.store.js,
-		stream:   r.store.stream.name,
+		stream:   r.store.stream,
 		consumer: cfg,
 		window:   downloadWindow,
 		sink:     d,

@@ -511,6 +511,13 @@ func TestMirrorOfAnObjectStoreMadeByHandIsRead(t *testing.T) {
 	}
 	if info, err := store.GetInfo(ctx, "A"); err != nil || info.Description != "new" {
 		t.Errorf("origin has %+v, %v", info, err)
+		for range 100 {
+			info, err = store.GetInfo(ctx, "A")
+			t.Log(info != nil && info.Description == "new", err, objMessages(t, js, "B"))
+			if err == nil {
+				break
+			}
+		}
 	}
 }
 

@@ -17,6 +17,11 @@ const (
 	// consumer of the server.
 	orderedRequestTimeout = 10 * time.Second
 
+	// orderedFirstTimeout bounds the first attempt to make a consumer, if there
+	// may be more; the bound doubles from one to the next. While a cluster elects
+	// leaders, requests are lost.
+	orderedFirstTimeout = 2 * time.Second
+
 	// Pauses between attempts to create a consumer; the first one is immediate.
 	orderedRetryMin = time.Second
 	orderedRetryMax = 10 * time.Second
@@ -200,6 +205,10 @@ type attemptGate interface {
 func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, skip uint64, gate attemptGate) (*pullConsumer, error) {
 	var last error
 	pause := orderedRetryMin
+	timeout := orderedRequestTimeout
+	if oc.cfg.MaxResetAttempts <= 0 {
+		timeout = orderedFirstTimeout
+	}
 	for attempts := 0; ; {
 		attempt, cancel, err := gate.enter(ctx)
 		if err != nil {
@@ -207,8 +216,11 @@ func (oc *orderedConsumer) recreate(ctx context.Context, cursor *orderedCursor, 
 		}
 		cursor.renew(skip)
 		skip = 0
-		info, err := oc.js.putConsumer(attempt, oc.stream, cursor.config(&oc.cfg, oc.prefix), actionCreateOrUpdate)
+		bounded, release := context.WithTimeout(attempt, timeout)
+		info, err := oc.js.putConsumer(bounded, oc.stream, cursor.config(&oc.cfg, oc.prefix), actionCreateOrUpdate)
+		release()
 		cancel()
+		timeout = min(2*timeout, orderedRequestTimeout)
 		if err == nil {
 			return newPullConsumer(oc.js, oc.stream, info), nil
 		}
