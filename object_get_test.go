@@ -300,7 +300,7 @@ func objStalled(t *testing.T, opts ...jetstream.JetStreamOpt) (jetstream.ObjectR
 // B46, A61
 func TestGetWithoutDeadlineEndsWhenNothingArrives(t *testing.T) {
 	t.Parallel()
-	r, proxy, _ := objStalled(t, jetstream.WithDefaultTimeout(500*time.Millisecond))
+	r, proxy, _ := objStalled(t, jetstream.WithDefaultTimeout(time.Second))
 	start := time.Now()
 	if _, err := io.Copy(io.Discard, r); err != nats.ErrTimeout || r.Error() != nats.ErrTimeout {
 		t.Errorf("got %v", err)
@@ -349,7 +349,7 @@ func TestCloseReleasesAReadThatIsBlocked(t *testing.T) {
 // B46
 func TestSlowReadersGetAllOfIt(t *testing.T) {
 	t.Parallel()
-	const timeout = 200 * time.Millisecond
+	const timeout = 800 * time.Millisecond
 	free, _, nc := objStart(t)
 	content := objContent(4 << 20)
 	objPut(t, free, "A", content, 0)
@@ -394,7 +394,7 @@ func TestAbandonedReadsLeaveNothingBehind(t *testing.T) {
 	if _, err := free.Put(objContext(t), jetstream.ObjectMeta{Name: "A"}, &objReader{size: 8 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	js := objHandle(t, nc, jetstream.WithDefaultTimeout(300*time.Millisecond))
+	js := objHandle(t, nc, jetstream.WithDefaultTimeout(time.Second))
 	store, err := js.ObjectStore(objContext(t), "B")
 	if err != nil {
 		t.Fatal(err)

@@ -334,7 +334,7 @@ func TestPutIntoADeletedStoreFails(t *testing.T) {
 // A61
 func TestPutThatIsNotAcknowledgedEnds(t *testing.T) {
 	t.Parallel()
-	short := 200 * time.Millisecond
+	short := time.Second
 	store, _, _ := objDenied(t, []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(short)}, "$O.>")
 	start := time.Now()
 	if _, err := store.PutString(objContext(t), "A", "content"); err != jetstream.ErrAsyncPublishTimeout {

@@ -237,7 +237,7 @@ func TestListOverALinkThatDeliversNothingEnds(t *testing.T) {
 	fake := jstest.StartFakeAPI(t, nc, "FAKE")
 	fake.On(">", jstest.Forward)
 	fake.OnPull(jstest.Ignore)
-	js, err := jetstream.NewWithAPIPrefix(jstest.Connect(t, s), "FAKE", jetstream.WithDefaultTimeout(200*time.Millisecond))
+	js, err := jetstream.NewWithAPIPrefix(jstest.Connect(t, s), "FAKE", jetstream.WithDefaultTimeout(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
