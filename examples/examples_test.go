@@ -77,6 +77,26 @@ var wanted = map[string][]string{
 		`The stream has 2 consumers`,
 		`Deleted reports`,
 	},
+	"object-basic": {
+		`Stored "poems/roses are red.txt": 32 bytes, SHA-256=`,
+		`Read "Roses are red,\\nviolets are blue."`,
+		`The link leads to 32 bytes`,
+		`Listed "greeting": 6 bytes, ""`,
+		`Listed "poems/roses are red.txt": 32 bytes, "all of a very short poem"`,
+		`Listed "latest": 0 bytes, ""`,
+		`Deleted, and not found any more`,
+		`Seen: "poems/roses are red.txt", deleted: false`,
+		`Seen: "greeting", deleted: true`,
+	},
+	"object-file": {
+		`Storing: 25 %`,
+		`Storing: 100 %`,
+		`Stored 33554432 bytes in 256 chunks`,
+		`Fetching: 25 %`,
+		`Fetching: 100 %`,
+		`Fetched, and the digest is right`,
+		`And the same with PutFile and GetFile`,
+	},
 }
 
 // buildExamples builds all examples into a directory of the test.
