@@ -156,6 +156,16 @@ func (k *keyValue) Bucket() string { return k.bucket }
 // the handle knows.
 func (k *keyValue) single() bool { return k.stream.info.Load().Config.MaxMsgsPerSubject == 1 }
 
+// averageSize returns how many bytes an entry takes up on average, as far as the
+// handle knows.
+func (k *keyValue) averageSize() (bytes uint64, known bool) {
+	state := &k.stream.info.Load().State
+	if state.Msgs == 0 {
+		return 0, false
+	}
+	return max(state.Bytes/state.Msgs, 1), true
+}
+
 func (k *keyValue) Get(ctx context.Context, key string) (KeyValueEntry, error) {
 	if !validKey(key) {
 		return nil, ErrInvalidKey

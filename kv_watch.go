@@ -54,25 +54,24 @@ type KeyWatcher interface {
 // left need not reach zero, and messages that were pending can vanish and are
 // not delivered then. So whichever of the two comes first is taken.
 //
-// A message that vanishes because its key was written again comes later, with its
-// new revision, but by then the update of another key may have been counted in
-// its place. Those who must not miss a key are exact: for them, only both numbers
-// together are the end, and if they do not agree, somebody is writing. Then the
-// stream is asked for its last sequence, and if that had been delivered before,
-// nothing is missing; if not, this is repeated once it has been. Numbers are not
-// trusted at all for consumers that pick the last message of each subject out of
-// several, since the server (2.15) takes off the number left for those it never
-// counted.
+// Where the server picks the last message of each subject out of several, it
+// (2.15) takes off the number left for older ones that it never counted, and so
+// it is not trusted. A message that vanishes because its key was written again
+// comes later, with its new revision, but by then the update of another key may
+// have been counted in its place; those who must not miss a key are exact, and do
+// not trust the count alone either.
+//
+// What is left of doubt then is settled by asking the stream for its last
+// sequence. If that had been delivered before, nothing is missing. If not, this
+// is repeated once it has been.
 type initialEntries struct {
 	exact    bool
-	trusted  bool // the numbers are, where they agree
+	trusted  bool // the number of messages left is
 	complete bool
 	left     uint64 // messages to come, if none vanishes
 	seen     uint64 // stream sequence of the last message
 
-	// The following are for exact ones.
-
-	doubtful bool   // the numbers did not agree or are not trusted
+	doubtful bool   // the numbers are not enough
 	asking   bool   // the stream is being asked for its last sequence
 	since    uint64 // what was seen when it was asked
 	end      uint64 // the last answer
@@ -112,12 +111,11 @@ func (i *initialEntries) take(seq, pending uint64) initialStep {
 	}
 	counted, drained := i.left == 0, pending == 0
 	switch {
-	case !i.exact:
-		i.complete = counted || drained
+	case counted && (!i.exact || (drained && i.trusted && !i.doubtful)),
+		drained && !i.exact && i.trusted:
+		i.complete = true
 	case i.doubtful:
 		step.ask = !i.asking && seq >= i.end
-	case counted && drained && i.trusted:
-		i.complete = true
 	case counted || drained:
 		i.doubtful, step.ask = true, true
 	}
@@ -231,6 +229,8 @@ func (f *entryFeed) start(ctx context.Context) error {
 	}
 	if cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy {
 		cfg.repeat, cfg.startMsgs = true, f.startMsgs
+	} else {
+		f.first.trusted = true
 	}
 	outstanding := false
 	_, err := f.stream.js.openFeed(ctx, f.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
@@ -263,14 +263,13 @@ func (f *entryFeed) start(ctx context.Context) error {
 // startMsgs returns how many of the initial entries to request at a time: as many
 // as go into a window if they are of the average size, as far as that is known.
 func (k *keyValue) startMsgs(metaOnly bool) int {
-	info := k.stream.info.Load()
+	average, known := k.averageSize()
 	switch {
 	case metaOnly:
 		return kvStartMax
-	case info.State.Msgs == 0:
+	case !known:
 		return DefaultMaxMessages
 	default:
-		average := max(info.State.Bytes/info.State.Msgs, 1)
 		return int(min(max(kvWindow/average, kvStartMin), kvStartMax))
 	}
 }
@@ -388,6 +387,10 @@ func (f *entryFeed) settle() {
 
 // look is run by a timer while initial entries are outstanding. If nothing has
 // come since the last look, those may have vanished. The server can tell.
+//
+// Where it picks the last message of each subject, it (2.15) also stops at one
+// that has vanished, until something else happens to the stream, and its numbers
+// are not to be trusted. Then the next consumer begins with new ones.
 func (f *entryFeed) look() {
 	at, idle, complete := f.where()
 	switch {
@@ -395,7 +398,7 @@ func (f *entryFeed) look() {
 		return
 	case idle && at != f.looked:
 		f.looked, f.pause = at, kvLookMin
-	case idle && f.feed.caughtUp(at.consumerSeq) && f.concede(at):
+	case idle && f.settledAt(at):
 		return
 	default:
 		f.pause = min(2*f.pause, kvLookMax)
@@ -404,6 +407,21 @@ func (f *entryFeed) look() {
 	defer f.mu.Unlock()
 	if !f.stopped {
 		f.looking.Reset(f.pause)
+	}
+}
+
+// settledAt reports whether the initial entries are complete, after a time in
+// which nothing came.
+func (f *entryFeed) settledAt(at feedPosition) bool {
+	stalled, pending := f.feed.stalled(at.consumerSeq)
+	switch {
+	case !stalled:
+		return false
+	case !f.first.trusted:
+		f.feed.restart()
+		return false
+	default:
+		return pending == 0 && f.concede(at)
 	}
 }
 

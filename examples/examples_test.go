@@ -97,6 +97,22 @@ var wanted = map[string][]string{
 		`Fetched, and the digest is right`,
 		`And the same with PutFile and GetFile`,
 	},
+	"kv-basic": {
+		`Created bucket settings-\w+`,
+		`ui.color is "blue" at revision 3`,
+		`It was "red" at revision 1`,
+		`Keys: \[ui.color ui.font\]`,
+		`Revision 1: KeyValuePutOp "red"\n.*\n.*\nRevision 5: KeyValueDeleteOp ""`,
+		`The bucket holds 5 entries`,
+	},
+	"kv-watch": {
+		`north.1 is free\nnorth.2 is free\nUp to date, waiting for changes\nnorth.2 became taken\nnorth.1 is gone`,
+	},
+	"kv-cas": {
+		`Created the counter once`,
+		`4 workers counted to 100, with \d+ conflicts`,
+		`Deleted the revision that was read last, and no other`,
+	},
 }
 
 // buildExamples builds all examples into a directory of the test.
