@@ -110,7 +110,7 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	// request of its own, and a heartbeat would take the message's place.
 	single := oc.js.opts.APIPrefix != "" && oc.js.prefix != DefaultAPIPrefix
 	if single {
-		opts.maxBytes = 0
+		opts.maxBytes, opts.thresholdBytes = 0, 0
 		opts.heartbeat, opts.expires = feedSingleExpires, 2*feedSingleExpires
 	}
 	if err := opts.resolve(); err != nil {
@@ -222,18 +222,28 @@ func (f *feed) context() context.Context {
 	return f.cc.background()
 }
 
-// caughtUp asks the server whether the consumer has nothing to deliver beyond its
-// message with the given consumer sequence. It returns false if the answer is no
-// or none, or if the consumer is being replaced.
-func (f *feed) caughtUp(consumerSeq uint64) bool {
+// stalled asks the server whether the consumer has delivered nothing beyond the
+// message with the given consumer sequence, and how many are pending. It reports
+// false if the answer is no or none, or if the consumer is being replaced.
+func (f *feed) stalled(consumerSeq uint64) (stalled bool, pending uint64) {
 	f.cc.mu.Lock()
 	name, recovering := f.run.name, f.run.recovering
 	f.cc.mu.Unlock()
 	if recovering {
-		return false
+		return false, 0
 	}
 	info, err := f.oc.js.consumerInfo(f.context(), f.oc.stream, name)
-	return err == nil && info.NumPending == 0 && info.Delivered.Consumer == consumerSeq
+	if err != nil {
+		return false, 0
+	}
+	return info.Delivered.Consumer == consumerSeq, info.NumPending
+}
+
+// restart replaces the consumer.
+func (f *feed) restart() {
+	f.cc.mu.Lock()
+	f.run.recover(false)
+	f.cc.mu.Unlock()
 }
 
 // stop ends the feed without waiting for anything. It reports whether the feed

@@ -10,6 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// maxCreateAttempts is how often a create is tried while others delete the key.
+const maxCreateAttempts = 4
+
 // AllKeys is the filter that selects all keys of a bucket.
 const AllKeys = ">"
 
@@ -153,6 +156,16 @@ func (k *keyValue) Bucket() string { return k.bucket }
 // the handle knows.
 func (k *keyValue) single() bool { return k.stream.info.Load().Config.MaxMsgsPerSubject == 1 }
 
+// averageSize returns how many bytes an entry takes up on average, as far as the
+// handle knows.
+func (k *keyValue) averageSize() (bytes uint64, known bool) {
+	state := &k.stream.info.Load().State
+	if state.Msgs == 0 {
+		return 0, false
+	}
+	return max(state.Bytes/state.Msgs, 1), true
+}
+
 func (k *keyValue) Get(ctx context.Context, key string) (KeyValueEntry, error) {
 	if !validKey(key) {
 		return nil, ErrInvalidKey
@@ -271,20 +284,19 @@ func (k *keyValue) Create(ctx context.Context, key string, value []byte, opts ..
 		}
 		header = w.header("")
 	}
-	revision, err := k.write(ctx, key, value, header)
-	if err == nil || !isWrongRevision(err) {
-		return revision, err
+	for attempt := 1; ; attempt++ {
+		revision, err := k.write(ctx, key, value, header)
+		if err == nil || !isWrongRevision(err) {
+			return revision, err
+		}
+		// The key may end in a marker, or in another one by now.
+		marker, ok := k.markerAfter(ctx, key, err)
+		if !ok || attempt == maxCreateAttempts {
+			return 0, keyExists(err)
+		}
+		w.expected = marker
+		header = w.header("")
 	}
-	marker, ok := k.markerAfter(ctx, key, err)
-	if !ok {
-		return 0, keyExists(err)
-	}
-	w.expected = marker
-	revision, err = k.write(ctx, key, value, w.header(""))
-	if err != nil && isWrongRevision(err) {
-		err = keyExists(err)
-	}
-	return revision, err
 }
 
 func (w kvWrite) withCreateOpts(opts []KVCreateOpt) (kvWrite, error) {

@@ -15,6 +15,9 @@ const (
 	// defaultMarkerAge is the age from which the markers of deleted keys go.
 	defaultMarkerAge = 30 * time.Minute
 
+	// smallEntry is the stored size, in bytes, up to which an entry is small.
+	smallEntry = 256
+
 	// maxPurges is how many purges of keys are in flight at once.
 	maxPurges = 32
 )
@@ -82,8 +85,8 @@ func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts
 }
 
 // collectOpts returns the options of a watch whose initial entries are collected:
-// those of the user, without values where these are of no use.
-func collectOpts(opts []WatchOpt, keysOnly bool) (watchOpts, error) {
+// those of the user.
+func collectOpts(opts []WatchOpt) (watchOpts, error) {
 	o, err := collectWatchOpts(opts)
 	if err != nil {
 		return o, err
@@ -91,19 +94,25 @@ func collectOpts(opts []WatchOpt, keysOnly bool) (watchOpts, error) {
 	if o.updatesOnly {
 		return o, invalidOption("updates only cannot be used where updates are not waited for")
 	}
-	if keysOnly {
-		o.ignoreDeletes, o.metaOnly = true, true
-	}
 	return o, nil
 }
 
+// keysOnly returns o for a watch of which only the keys are of interest. Values
+// are left out, unless most are so small that they cost less than the header that
+// the server puts in their place.
+func (k *keyValue) keysOnly(o watchOpts) watchOpts {
+	average, known := k.averageSize()
+	o.ignoreDeletes, o.metaOnly = true, !known || average > smallEntry
+	return o
+}
+
 func (k *keyValue) Keys(ctx context.Context, opts ...WatchOpt) ([]string, error) {
-	o, err := collectOpts(opts, true)
+	o, err := collectOpts(opts)
 	if err != nil {
 		return nil, err
 	}
 	var keys []string
-	err = k.collect(ctx, nil, o, true, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
+	err = k.collect(ctx, nil, k.keysOnly(o), true, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 		keys = append(keys, k.key(m.Subject))
 	})
 	if err != nil {
@@ -121,7 +130,7 @@ func (k *keyValue) History(ctx context.Context, key string, opts ...WatchOpt) ([
 	if !validFilter(key) {
 		return nil, errInvalidFilter
 	}
-	o, err := collectOpts(opts, false)
+	o, err := collectOpts(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -156,18 +165,18 @@ var (
 )
 
 func (k *keyValue) ListKeys(ctx context.Context, opts ...WatchOpt) (KeyLister, error) {
-	o, err := collectOpts(opts, true)
+	o, err := collectOpts(opts)
 	if err != nil {
 		return nil, err
 	}
-	return k.listKeys(ctx, nil, o)
+	return k.listKeys(ctx, nil, k.keysOnly(o))
 }
 
 func (k *keyValue) ListKeysFiltered(ctx context.Context, filters ...string) (KeyLister, error) {
 	if err := validFilters(filters); err != nil {
 		return nil, err
 	}
-	return k.listKeys(ctx, filters, watchOpts{ignoreDeletes: true, metaOnly: true})
+	return k.listKeys(ctx, filters, k.keysOnly(watchOpts{}))
 }
 
 func (k *keyValue) listKeys(ctx context.Context, filters []string, o watchOpts) (KeyLister, error) {

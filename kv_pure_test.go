@@ -347,6 +347,12 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	answer(3, false, true) // seen by now, but not when it was asked
 	answer(3, true, false)
 
+	i = initialEntries{}
+	i.restart(3)
+	check(1, 0, ask) // not trusted
+	check(2, 0, fresh)
+	check(3, 9, last) // but counted
+
 	i = initialEntries{exact: true, trusted: true}
 	i.restart(1)
 	check(1, 5, ask)
@@ -382,7 +388,7 @@ func TestInitialEntriesEndByCountOrByPendingOrAnewAfterRestart(t *testing.T) {
 		"restart when settled": {{restart: 1}, {seq: 4, pending: 0, fresh: true, last: true}, {restart: 5}, {seq: 4}, {seq: 5, fresh: true}},
 		"old ones only":        {{restart: 2}, {seq: 7, pending: 1, fresh: true}, {restart: 1}, {seq: 7, pending: 0, last: true}},
 	} {
-		var i initialEntries
+		i := initialEntries{trusted: true}
 		for n, ev := range events {
 			got, want := initialStep{}, initialStep{fresh: ev.fresh, last: ev.last}
 			if ev.seq == 0 {

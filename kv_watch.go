@@ -54,25 +54,24 @@ type KeyWatcher interface {
 // left need not reach zero, and messages that were pending can vanish and are
 // not delivered then. So whichever of the two comes first is taken.
 //
-// A message that vanishes because its key was written again comes later, with its
-// new revision, but by then the update of another key may have been counted in
-// its place. Those who must not miss a key are exact: for them, only both numbers
-// together are the end, and if they do not agree, somebody is writing. Then the
-// stream is asked for its last sequence, and if that had been delivered before,
-// nothing is missing; if not, this is repeated once it has been. Numbers are not
-// trusted at all for consumers that pick the last message of each subject out of
-// several, since the server (2.15) takes off the number left for those it never
-// counted.
+// Where the server picks the last message of each subject out of several, it
+// (2.15) takes off the number left for older ones that it never counted, and so
+// it is not trusted. A message that vanishes because its key was written again
+// comes later, with its new revision, but by then the update of another key may
+// have been counted in its place; those who must not miss a key are exact, and do
+// not trust the count alone either.
+//
+// What is left of doubt then is settled by asking the stream for its last
+// sequence. If that had been delivered before, nothing is missing. If not, this
+// is repeated once it has been.
 type initialEntries struct {
 	exact    bool
-	trusted  bool // the numbers are, where they agree
+	trusted  bool // the number of messages left is
 	complete bool
 	left     uint64 // messages to come, if none vanishes
 	seen     uint64 // stream sequence of the last message
 
-	// The following are for exact ones.
-
-	doubtful bool   // the numbers did not agree or are not trusted
+	doubtful bool   // the numbers are not enough
 	asking   bool   // the stream is being asked for its last sequence
 	since    uint64 // what was seen when it was asked
 	end      uint64 // the last answer
@@ -112,12 +111,11 @@ func (i *initialEntries) take(seq, pending uint64) initialStep {
 	}
 	counted, drained := i.left == 0, pending == 0
 	switch {
-	case !i.exact:
-		i.complete = counted || drained
+	case counted && (!i.exact || (drained && i.trusted && !i.doubtful)),
+		drained && !i.exact && i.trusted:
+		i.complete = true
 	case i.doubtful:
 		step.ask = !i.asking && seq >= i.end
-	case counted && drained && i.trusted:
-		i.complete = true
 	case counted || drained:
 		i.doubtful, step.ask = true, true
 	}
@@ -163,18 +161,15 @@ type entrySink interface {
 // entryFeed delivers messages of a bucket to a sink: those that are there when it
 // begins, and those that come. It ends with its context at the latest.
 type entryFeed struct {
-	js       *jetStream
-	stream   string
+	stream   *stream
 	consumer OrderedConsumerConfig
 	window   int // bytes to request or buffer
-	// startMsgs is how many of the initial messages to request at a time, where
-	// bytes cannot be the measure; see feedConfig.
+	// startMsgs is how many of the initial entries to request at a time where
+	// bytes cannot be the measure, see [feedConfig].
 	startMsgs int
-	// trusted: what the consumer says is pending is right, see initialSet.
-	trusted bool
-	opts    watchOpts
-	sink    entrySink
-	feed    *feed // set before anything is delivered
+	opts      watchOpts
+	sink      entrySink
+	feed      *feed // set before anything is delivered
 
 	// ctxErr is the Err of the context.
 	ctxErr func() error
@@ -208,14 +203,13 @@ type feedPosition struct {
 // valid, or of all without any.
 func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *entryFeed {
 	return &entryFeed{
-		js:        k.js,
-		stream:    k.stream.name,
+		stream:    k.stream,
 		consumer:  k.watchConsumer(filters, &opts),
 		window:    kvWindow,
-		startMsgs: k.startMsgs(&opts),
-		trusted:   k.single(),
+		startMsgs: k.startMsgs(opts.metaOnly),
 		opts:      opts,
 		sink:      sink,
+		first:     initialEntries{trusted: k.single()},
 	}
 }
 
@@ -226,19 +220,20 @@ func (f *entryFeed) start(ctx context.Context) error {
 	}
 	f.ctxErr, f.pause = ctx.Err, kvLookMin
 	f.first.complete = f.opts.updatesOnly
-	f.first.trusted = f.trusted
 	cfg := feedConfig{
 		consumer:  f.consumer,
-		maxBytes:  max(f.window, 2*int(f.js.conn.MaxPayload())),
+		maxBytes:  max(f.window, 2*int(f.stream.js.conn.MaxPayload())),
 		deliver:   f.deliver,
 		restarted: f.restarted,
 		ended:     f.ended,
 	}
 	if cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy {
 		cfg.repeat, cfg.startMsgs = true, f.startMsgs
+	} else {
+		f.first.trusted = true
 	}
 	outstanding := false
-	_, err := f.js.openFeed(ctx, f.stream, cfg, func(feed *feed, info *ConsumerInfo) {
+	_, err := f.stream.js.openFeed(ctx, f.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
 		f.feed = feed
 		if f.first.restart(info.NumPending) {
 			f.settle()
@@ -267,15 +262,14 @@ func (f *entryFeed) start(ctx context.Context) error {
 
 // startMsgs returns how many of the initial entries to request at a time: as many
 // as go into a window if they are of the average size, as far as that is known.
-func (k *keyValue) startMsgs(o *watchOpts) int {
-	info := k.stream.info.Load()
+func (k *keyValue) startMsgs(metaOnly bool) int {
+	average, known := k.averageSize()
 	switch {
-	case o.metaOnly:
+	case metaOnly:
 		return kvStartMax
-	case info.State.Msgs == 0:
+	case !known:
 		return DefaultMaxMessages
 	default:
-		average := max(info.State.Bytes/info.State.Msgs, 1)
 		return int(min(max(kvWindow/average, kvStartMin), kvStartMax))
 	}
 }
@@ -307,21 +301,23 @@ func (k *keyValue) watchConsumer(filters []string, o *watchOpts) OrderedConsumer
 func watchError(err error) error {
 	switch {
 	case err == ErrStreamNotFound:
-		return sharedError{ErrStreamNotFound, nats.ErrStreamNotFound}
+		return newSharedError(ErrStreamNotFound, nats.ErrStreamNotFound)
 	case errors.Is(err, nats.ErrNoResponders):
-		return sharedError{ErrJetStreamNotEnabled, nats.ErrJetStreamNotEnabled, nats.ErrNoResponders}
+		return newSharedError(ErrJetStreamNotEnabled, nats.ErrJetStreamNotEnabled, nats.ErrNoResponders)
 	default:
 		return err
 	}
 }
 
 // sharedError is one error that several sentinels stand for. The first has its
-// text.
-type sharedError []error
+// text. It is a pointer so that such errors can be compared.
+type sharedError struct{ sentinels []error }
 
-func (e sharedError) Error() string { return e[0].Error() }
+func newSharedError(sentinels ...error) error { return &sharedError{sentinels} }
 
-func (e sharedError) Unwrap() []error { return e }
+func (e *sharedError) Error() string { return e.sentinels[0].Error() }
+
+func (e *sharedError) Unwrap() []error { return e.sentinels }
 
 func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 	f.at.consumerSeq = reply.consumerSequence()
@@ -348,7 +344,7 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 func (f *entryFeed) ask(restarts uint64) {
 	for again := true; again; {
 		var end uint64
-		if info, err := f.js.streamInfo(f.feed.context(), f.stream, nil); err == nil {
+		if info, err := f.stream.js.streamInfo(f.feed.context(), f.stream.name, nil); err == nil {
 			end = info.State.LastSeq
 		}
 		again = f.answered(restarts, end)
@@ -391,6 +387,10 @@ func (f *entryFeed) settle() {
 
 // look is run by a timer while initial entries are outstanding. If nothing has
 // come since the last look, those may have vanished. The server can tell.
+//
+// Where it picks the last message of each subject, it (2.15) also stops at one
+// that has vanished, until something else happens to the stream, and its numbers
+// are not to be trusted. Then the next consumer begins with new ones.
 func (f *entryFeed) look() {
 	at, idle, complete := f.where()
 	switch {
@@ -398,7 +398,7 @@ func (f *entryFeed) look() {
 		return
 	case idle && at != f.looked:
 		f.looked, f.pause = at, kvLookMin
-	case idle && f.feed.caughtUp(at.consumerSeq) && f.concede(at):
+	case idle && f.settledAt(at):
 		return
 	default:
 		f.pause = min(2*f.pause, kvLookMax)
@@ -407,6 +407,21 @@ func (f *entryFeed) look() {
 	defer f.mu.Unlock()
 	if !f.stopped {
 		f.looking.Reset(f.pause)
+	}
+}
+
+// settledAt reports whether the initial entries are complete, after a time in
+// which nothing came.
+func (f *entryFeed) settledAt(at feedPosition) bool {
+	stalled, pending := f.feed.stalled(at.consumerSeq)
+	switch {
+	case !stalled:
+		return false
+	case !f.first.trusted:
+		f.feed.restart()
+		return false
+	default:
+		return pending == 0 && f.concede(at)
 	}
 }
 
@@ -470,7 +485,7 @@ func (f *entryFeed) ended(cause error) {
 			// Nobody stopped it, so the connection is being drained.
 			cause = nats.ErrConnectionDraining
 		case errors.Is(cause, ErrConnectionClosed):
-			cause = sharedError{nats.ErrConnectionClosed, ErrConnectionClosed}
+			cause = newSharedError(nats.ErrConnectionClosed, ErrConnectionClosed)
 		}
 		f.stopped, f.reason = true, cause
 		f.quiesce()
@@ -485,7 +500,7 @@ func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
 	first := f.end(reason)
 	switch {
-	case f.js.conn.IsClosed():
+	case f.stream.js.conn.IsClosed():
 		return nats.ErrConnectionClosed
 	case !first || reason != nil:
 		return nats.ErrBadSubscription

@@ -407,8 +407,17 @@ func TestWatchThatLosesItsConsumerAmidTheInitialEntriesSeesEachKeyOnceAndThenThe
 // A53
 func TestMarkerComesWhenTheRemainingInitialEntriesVanish(t *testing.T) {
 	t.Parallel()
+	for _, history := range []uint8{1, 5} {
+		t.Run(fmt.Sprint("history ", history), func(t *testing.T) {
+			t.Parallel()
+			kvVanish(t, history)
+		})
+	}
+}
+
+func kvVanish(t *testing.T, history uint8) {
 	js, nc := kvJetStream(t)
-	kv := kvCreate(t, js, jetstream.KeyValueConfig{})
+	kv := kvCreate(t, js, jetstream.KeyValueConfig{History: history})
 	kvPut(t, kv, "a", "b", "c")
 	slow := jstest.StartFakeAPI(t, jstest.ConnectURL(t, nc.ConnectedUrl()), "FAKE")
 	slow.On("STREAM.>", jstest.Forward)

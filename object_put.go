@@ -21,6 +21,10 @@ const (
 	uploadBytes  = 32 << 20
 	uploadChunks = 1024
 
+	// settleTimeout is how long a failed put waits, in the background, for the
+	// chunks that are on their way.
+	settleTimeout = 2 * time.Second
+
 	// cleanupTimeout bounds the requests that clean up after a failed put.
 	cleanupTimeout = 10 * time.Second
 
@@ -85,12 +89,19 @@ func (o *objectStore) put(ctx context.Context, meta ObjectMeta, source func(size
 		subject: o.chunks + info.NUID,
 		source:  source(size),
 	}
-	defer p.upload.js.CleanupPublisher()
-	err := p.run(ctx)
-	if err != nil {
-		p.cleanUp()
+	stored := false
+	// Also if the reader panics.
+	defer func() {
+		if stored {
+			p.upload.js.CleanupPublisher()
+		} else {
+			p.cleanUp()
+		}
+	}()
+	if err := p.run(ctx); err != nil {
 		return nil, err
 	}
+	stored = true
 	info.ModTime = time.Now().UTC()
 	return info, nil
 }
@@ -175,8 +186,9 @@ func (p *objectPut) run(ctx context.Context) error {
 		return err
 	}
 	if old := before.info; old != nil && !old.Deleted && old.Chunks > 0 && old.NUID != "" {
+		// The put has succeeded, whatever becomes of this.
 		if p.store.purge(ctx, p.store.chunks+old.NUID) != nil {
-			p.store.discard(old.NUID)
+			p.store.inBackground(func(ctx context.Context) { _ = p.store.purge(ctx, p.store.chunks+old.NUID) })
 		}
 	}
 	return nil
@@ -224,30 +236,34 @@ func (p *objectPut) describe(ctx context.Context) error {
 	}
 }
 
-// cleanUp removes the chunks of a put that failed. If it is not known whether the
-// description was stored, they are removed only if it was not, for otherwise
-// the object that is there now needs them.
+// cleanUp gives up the publisher and removes the chunks of a put that failed. The
+// server takes requests and messages in by different ways, so chunks that are not
+// acknowledged yet could come in after a request to remove them. If it is not
+// known whether the description was stored, chunks are removed only if it was not,
+// for otherwise the object that is there now needs them.
 func (p *objectPut) cleanUp() {
+	o, publisher := p.store, p.upload.js
 	if !p.upload.sent {
-		return
-	}
-	o := p.store
-	if !p.metaSent {
-		o.discard(p.info.NUID)
+		publisher.CleanupPublisher()
 		return
 	}
 	o.inBackground(func(ctx context.Context) {
-		now, err := readObjectInfo(o.stream.getStored(ctx, &apiMsgGetRequest{LastFor: o.metas + objectToken(p.info.Name)}))
-		if err == ErrObjectNotFound || (err == nil && now.NUID != p.info.NUID) {
-			_ = o.purge(ctx, o.chunks+p.info.NUID)
+		settled := time.NewTimer(settleTimeout)
+		defer settled.Stop()
+		select {
+		case <-publisher.PublishAsyncComplete():
+		case <-settled.C:
 		}
+		publisher.CleanupPublisher()
+		if p.metaSent {
+			now, err := readObjectInfo(o.stream.getStored(ctx, &apiMsgGetRequest{LastFor: o.metas + objectToken(p.info.Name)}))
+			if err != ErrObjectNotFound && (err != nil || now.NUID == p.info.NUID) {
+				return
+			}
+		}
+		// Chunks that stay do no harm but to take up room.
+		_ = o.purge(ctx, o.chunks+p.info.NUID)
 	})
-}
-
-// discard removes chunks that nothing refers to, in the background. If that fails,
-// they stay, which does no harm but to take up room.
-func (o *objectStore) discard(id string) {
-	o.inBackground(func(ctx context.Context) { _ = o.purge(ctx, o.chunks+id) })
 }
 
 // inBackground runs a clean-up, which has a context of its own as that of the

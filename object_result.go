@@ -106,11 +106,9 @@ func (r *objectResult) open() error {
 		cfg.DeliverPolicy, cfg.OptStartSeq = DeliverByStartSequencePolicy, r.seq+1
 	}
 	d.entries = &entryFeed{
-		js:       r.store.js,
-		stream:   r.store.stream.name,
+		stream:   r.store.stream,
 		consumer: cfg,
 		window:   downloadWindow,
-		trusted:  true, // every message counts
 		sink:     d,
 	}
 	if err := d.entries.start(r.ctx); err != nil {

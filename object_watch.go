@@ -15,6 +15,10 @@ const (
 	// objectWatchWindow is how many bytes of descriptions a watch requests or
 	// buffers in addition.
 	objectWatchWindow = 4 << 20
+
+	// objectsAtOnce is how many of the descriptions that are there at the
+	// beginning of a watch are requested at a time.
+	objectsAtOnce = 256
 )
 
 // ObjectWatcher is a running watch of an object store, see [ObjectStore.Watch].
@@ -68,15 +72,14 @@ func (o *objectStore) descriptions(opts watchOpts, sink entrySink) *entryFeed {
 		cfg.DeliverPolicy = DeliverLastPerSubjectPolicy
 	}
 	return &entryFeed{
-		js:       o.js,
-		stream:   o.stream.name,
-		consumer: cfg,
-		window:   objectWatchWindow,
-		// There is one description per object.
-		startMsgs: DefaultMaxMessages,
-		trusted:   true,
+		stream:    o.stream,
+		consumer:  cfg,
+		window:    objectWatchWindow,
+		startMsgs: objectsAtOnce,
 		opts:      opts,
 		sink:      sink,
+		// There is one message for each object.
+		first: initialEntries{trusted: true},
 	}
 }
 
@@ -130,6 +133,7 @@ func (o *objectStore) List(ctx context.Context, opts ...ListObjectsOpt) ([]*Obje
 		}
 	}
 	f := o.descriptions(watchOpts{}, c)
+	f.first.exact = true
 	if err := f.start(ctx); err != nil {
 		return nil, err
 	}

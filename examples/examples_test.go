@@ -101,6 +101,42 @@ var wanted = map[string][]string{
 		`The stream has 2 consumers`,
 		`Deleted reports`,
 	},
+	"object-basic": {
+		`Stored "poems/roses are red.txt": 32 bytes, SHA-256=`,
+		`Read "Roses are red,\\nviolets are blue."`,
+		`The link leads to 32 bytes`,
+		`Listed "greeting": 6 bytes, ""`,
+		`Listed "poems/roses are red.txt": 32 bytes, "all of a very short poem"`,
+		`Listed "latest": 0 bytes, ""`,
+		`Deleted, and not found any more`,
+		`Seen: "poems/roses are red.txt", deleted: false`,
+		`Seen: "greeting", deleted: true`,
+	},
+	"object-file": {
+		`Storing: 25 %`,
+		`Storing: 100 %`,
+		`Stored 33554432 bytes in 256 chunks`,
+		`Fetching: 25 %`,
+		`Fetching: 100 %`,
+		`Fetched, and the digest is right`,
+		`And the same with PutFile and GetFile`,
+	},
+	"kv-basic": {
+		`Created bucket settings-\w+`,
+		`ui.color is "blue" at revision 3`,
+		`It was "red" at revision 1`,
+		`Keys: \[ui.color ui.font\]`,
+		`Revision 1: KeyValuePutOp "red"\n.*\n.*\nRevision 5: KeyValueDeleteOp ""`,
+		`The bucket holds 5 entries`,
+	},
+	"kv-watch": {
+		`north.1 is free\nnorth.2 is free\nUp to date, waiting for changes\nnorth.2 became taken\nnorth.1 is gone`,
+	},
+	"kv-cas": {
+		`Created the counter once`,
+		`4 workers counted to 100, with \d+ conflicts`,
+		`Deleted the revision that was read last, and no other`,
+	},
 }
 
 // buildExamples builds all examples into a directory of the test.

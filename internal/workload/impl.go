@@ -16,6 +16,7 @@ type Impl struct {
 
 	publisher func(*nats.Conn) (publisher, error)
 	consumer  func(ctx context.Context, nc *nats.Conn, stream, name string) (consumer, error)
+	bucket    func(ctx context.Context, nc *nats.Conn, name string) (bucket, error)
 }
 
 // Ours returns this project's package, as an implementation to compare.
@@ -39,6 +40,17 @@ func Ours() Impl {
 				return nil, err
 			}
 			return adaptConsumer(cons), nil
+		},
+		bucket: func(ctx context.Context, nc *nats.Conn, name string) (bucket, error) {
+			js, err := jetstream.New(nc)
+			if err != nil {
+				return nil, err
+			}
+			kv, err := js.KeyValue(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			return adaptBucket(kv), nil
 		},
 	}
 }
@@ -64,6 +76,17 @@ func Ref() Impl {
 				return nil, err
 			}
 			return adaptConsumer(cons), nil
+		},
+		bucket: func(ctx context.Context, nc *nats.Conn, name string) (bucket, error) {
+			js, err := ref.New(nc)
+			if err != nil {
+				return nil, err
+			}
+			kv, err := js.KeyValue(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			return adaptBucket(kv), nil
 		},
 	}
 }

@@ -26,7 +26,7 @@ const (
 )
 
 // Workload is a job of many equal operations. An operation is one message,
-// published or received.
+// published or received, or one key of a bucket.
 type Workload struct {
 	Name string
 
@@ -36,7 +36,10 @@ type Workload struct {
 	// reads tells that the stream is filled beforehand and read by a consumer,
 	// acks that the consumer wants acknowledgements.
 	reads, acks bool
-	run         func(ctx context.Context, r *Run) error
+	// bucket tells that the stream is that of a key-value bucket with one key
+	// for each operation.
+	bucket bool
+	run    func(ctx context.Context, r *Run) error
 }
 
 // All returns the workloads in the order in which reports list them.
@@ -51,6 +54,11 @@ func All() []Workload {
 		{Name: "Consume", N: 300_000, reads: true, run: consume},
 		{Name: "ConsumeAck", N: 100_000, reads: true, acks: true, run: consume},
 		{Name: "Messages", N: 300_000, reads: true, run: messages},
+		{Name: "KVPut", N: 20_000, bucket: true, run: kvPut},
+		{Name: "KVGet", N: 20_000, bucket: true, reads: true, run: kvGet},
+		{Name: "KVKeys", N: 100_000, bucket: true, reads: true, run: kvKeys},
+		{Name: "KVListKeys", N: 100_000, bucket: true, reads: true, run: kvListKeys},
+		{Name: "KVWatch", N: 100_000, bucket: true, reads: true, run: kvWatch},
 	}
 }
 
@@ -63,6 +71,8 @@ type Run struct {
 	stream string
 	pub    publisher
 	cons   consumer
+	kv     bucket
+	keys   []string // of a bucket
 
 	// seen counts the messages received so far.
 	seen int
@@ -75,10 +85,12 @@ type Run struct {
 // reads, and opens what w needs. Nothing of that is to be measured.
 func (w Workload) Prepare(ctx context.Context, nc *nats.Conn, impl Impl, n int) (*Run, error) {
 	r := &Run{Workload: w, n: n, nc: nc, stream: "BENCH-" + nuid.Next()}
-	err := r.api("STREAM.CREATE."+r.stream, map[string]any{
-		"name": r.stream, "subjects": []string{r.stream}, "storage": "memory", "num_replicas": 1,
-	}, nil)
-	if err != nil {
+	config := map[string]any{"subjects": []string{r.stream}, "storage": "memory", "num_replicas": 1}
+	if w.bucket {
+		r.configureBucket(config)
+	}
+	config["name"] = r.stream
+	if err := r.api("STREAM.CREATE."+r.stream, config, nil); err != nil {
 		return nil, err
 	}
 	if err := r.open(ctx, impl); err != nil {
@@ -88,6 +100,9 @@ func (w Workload) Prepare(ctx context.Context, nc *nats.Conn, impl Impl, n int) 
 }
 
 func (r *Run) open(ctx context.Context, impl Impl) error {
+	if r.bucket {
+		return r.openBucket(ctx, impl)
+	}
 	if !r.reads {
 		var err error
 		r.pub, err = impl.publisher(r.nc)

@@ -111,3 +111,10 @@ func DeleteStream(js jetstream.JetStream, name string, err *error) {
 		*err = errors.Join(*err, fmt.Errorf("delete stream %s: %w", name, delErr))
 	}
 }
+
+// DeleteBucket is DeleteStream for a key-value bucket.
+func DeleteBucket(js jetstream.JetStream, bucket string, err *error) {
+	if delErr := js.DeleteKeyValue(context.Background(), bucket); delErr != nil {
+		*err = errors.Join(*err, fmt.Errorf("delete bucket %s: %w", bucket, delErr))
+	}
+}
