@@ -32,10 +32,10 @@ type JetStream interface {
 	// client trace included, has no effect on the handle.
 	Options() JetStreamOptions
 
+	KeyValueManager
 	StreamConsumerManager
 	StreamManager
 	Publisher
-	KeyValueManager
 }
 
 // jetStream implements [JetStream].
