@@ -75,16 +75,32 @@
 // start to end in strict order and without acknowledgements; it repairs itself.
 // A [PushConsumer] is delivered to at the server's pace.
 //
-// # Key-value and object stores
+// # Key-value buckets
 //
-// A [KeyValue] bucket keeps the last values of keys, with revisions to compare
-// and set by, and can be watched. An [ObjectStore] keeps objects of any size in
-// chunks. Both are streams with a layout of their own; [KeyValueManager] and
-// [ObjectStoreManager] create and find them.
+// A bucket keeps the last values of keys, as many as its History says.
+// [KeyValueManager] creates, changes, finds, lists and deletes buckets; a
+// [KeyValue] handle gets, puts and deletes values, lists keys and watches them.
+// Create and Update succeed only if nobody else was faster, so that no update is
+// lost. A watch delivers what is there, then nil, and then what happens.
 //
-//	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "settings"})
+//	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "rooms"})
 //	...
-//	revision, err := kv.Put(ctx, "color", []byte("blue"))
+//	rev, err := kv.PutString(ctx, "north.1", "free")
+//	...
+//	rev, err = kv.Update(ctx, "north.1", []byte("taken"), rev)
+//	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+//		// read it again
+//	}
+//
+// # Object stores
+//
+// An [ObjectStore] keeps objects of any size in chunks, with a digest that is
+// checked when they are read. [ObjectStoreManager] creates, changes, finds, lists
+// and deletes stores.
+//
+//	store, err := js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: "reports"})
+//	...
+//	info, err := store.PutFile(ctx, "2026-11.pdf")
 //
 // # Errors
 //

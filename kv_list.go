@@ -115,10 +115,10 @@ func (k *keyValue) Keys(ctx context.Context, opts ...WatchOpt) ([]string, error)
 	err = k.collect(ctx, nil, k.keysOnly(o), true, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 		keys = append(keys, k.key(m.Subject))
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(keys) == 0 {
+	case len(keys) == 0:
 		return nil, ErrNoKeysFound
 	}
 	// A key that was written meanwhile may have come twice.

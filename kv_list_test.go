@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -96,7 +97,7 @@ func TestHistoryHasAllThatIsStoredOldestFirst(t *testing.T) {
 	kv := kvBucket(t, jetstream.KeyValueConfig{History: 10})
 	ctx := t.Context()
 	for i := range 50 {
-		_, err := kv.PutString(ctx, "age", fmt.Sprint(i+1))
+		_, err := kv.PutString(ctx, "age", strconv.Itoa(i+1))
 		kvOK(t, err)
 	}
 	entries, err := kv.History(ctx, "age")
@@ -105,7 +106,7 @@ func TestHistoryHasAllThatIsStoredOldestFirst(t *testing.T) {
 		t.Fatalf("%d entries", len(entries))
 	}
 	for i, e := range entries {
-		if e.Revision() != uint64(41+i) || string(e.Value()) != fmt.Sprint(41+i) || e.Key() != "age" {
+		if e.Revision() != uint64(41+i) || string(e.Value()) != strconv.Itoa(41+i) || e.Key() != "age" {
 			t.Errorf("entry %d: %s %q", i, kvSeen(e), e.Value())
 		}
 	}

@@ -19,15 +19,15 @@ const kvWait = 10 * time.Second
 
 // kvJetStream returns a handle on a server of the test's own, and the connection
 // of the handle.
-func kvJetStream(t testing.TB, opts ...jetstream.JetStreamOpt) (jetstream.JetStream, *nats.Conn) {
+func kvJetStream(t testing.TB) (jetstream.JetStream, *nats.Conn) {
 	t.Helper()
 	nc := jstest.Connect(t, jstest.StartServer(t))
-	return kvHandle(t, nc, opts...), nc
+	return kvHandle(t, nc), nc
 }
 
-func kvHandle(t testing.TB, nc *nats.Conn, opts ...jetstream.JetStreamOpt) jetstream.JetStream {
+func kvHandle(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(nc, opts...)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
