@@ -99,17 +99,6 @@ func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pull
 	return cfg
 }
 
-// livePull is a request the server may still be answering.
-type livePull struct {
-	id uint64
-
-	batch    int // messages asked for
-	maxBytes int
-	expires  time.Duration
-	left     int // messages of it that have not come yet, see pullEngine.arrived
-	leftover int // bytes likewise
-}
-
 // pullEngine decides what a continuous subscription (Consume, Messages) asks
 // the server for and when. It is plain data: no locks, no clock, no connection.
 // Its owner reports what happens (a message was consumed, a request ended, a
@@ -228,28 +217,6 @@ func (e *pullEngine) due() bool {
 	return e.pendMsgs < e.cfg.thresholdMessages
 }
 
-// unfilled counts the requests in flight that still expect messages.
-func (e *pullEngine) unfilled() int {
-	n := 0
-	for i := range e.pulls {
-		if e.pulls[i].left > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// forgetFilled makes room for another request, for servers that do not report
-// the end of each: the oldest one that expects nothing any more is forgotten.
-func (e *pullEngine) forgetFilled() {
-	for i := range e.pulls {
-		if e.pulls[i].left == 0 {
-			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
-			return
-		}
-	}
-}
-
 // unsent takes back a request that could not be sent.
 func (e *pullEngine) unsent(id uint64, now time.Time) {
 	if pull, ok := e.forget(id); ok {
@@ -281,41 +248,6 @@ func (e *pullEngine) control(size int) {
 	}
 }
 
-// attribute books a message on the oldest request that still expects one. Which
-// request it really belongs to is not known when there are several, but what
-// the books are for is right in the usual case of one: to know what a request
-// without a final word had left, and to notice that a message has used up the
-// bytes of its request exactly, which ends the request without a word.
-func (e *pullEngine) attribute(size int) {
-	for i := range e.pulls {
-		pull := &e.pulls[i]
-		if pull.left == 0 {
-			continue
-		}
-		pull.left--
-		pull.leftover -= size
-		e.releaseBytes(size)
-		if pull.leftover == 0 {
-			e.release(pull.left, 0)
-			e.forget(pull.id)
-			e.balance()
-		}
-		return
-	}
-	e.releaseBytes(size)
-}
-
-// balance drops the credit that is still there when no request is in flight.
-// Statuses come behind the messages of their request, so nothing can be buffered
-// for it: it is the sum of small errors, as when messages through an import of
-// another account are shorter than the server counted. If they were kept, they
-// would use up the window in the end.
-func (e *pullEngine) balance() {
-	if len(e.pulls) == 0 && e.backlog == 0 {
-		e.pendMsgs, e.pendBytes = 0, 0
-	}
-}
-
 // drained reports whether the number of messages asked for has been consumed.
 func (e *pullEngine) drained() bool {
 	return e.cfg.stopAfter > 0 && e.done >= e.cfg.stopAfter
@@ -335,15 +267,7 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	if !known {
 		return verdict{}
 	}
-	untouched := pull.left == pull.batch
-	if status.pendingMsgs != notCounted {
-		untouched = status.pendingMsgs >= pull.batch
-		// The difference to the books belongs to other requests in flight.
-		e.release(status.pendingMsgs, max(status.pendingBytes, 0))
-	} else {
-		e.release(pull.left, max(pull.leftover, 0))
-	}
-	e.balance()
+	untouched := e.settle(pull, status)
 	e.starved = false
 
 	switch {
@@ -474,26 +398,6 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/4 + rand.N(d/2+1) //nolint:gosec // not a secret
 }
 
-// forget removes a request from those in flight.
-func (e *pullEngine) forget(id uint64) (livePull, bool) {
-	for i, pull := range e.pulls {
-		if pull.id == id {
-			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
-			return pull, true
-		}
-	}
-	return livePull{}, false
-}
-
-func (e *pullEngine) release(msgs, bytes int) {
-	e.pendMsgs = max(e.pendMsgs-msgs, 0)
-	e.releaseBytes(bytes)
-}
-
-func (e *pullEngine) releaseBytes(bytes int) {
-	e.pendBytes = max(e.pendBytes-bytes, 0)
-}
-
 // abandon gives up all requests in flight. What is left of the credit is what
 // has arrived and was not consumed yet.
 func (e *pullEngine) abandon(bufferedMsgs, bufferedBytes int) {
@@ -527,16 +431,6 @@ func (e *pullEngine) restart(inHand int, now time.Time) {
 	e.abandon(inHand, 0)
 	e.alive()
 	e.heartbeat.lastSeen = now
-}
-
-// knows reports whether the request with the given id is in flight.
-func (e *pullEngine) knows(id uint64) bool {
-	for i := range e.pulls {
-		if e.pulls[i].id == id {
-			return true
-		}
-	}
-	return false
 }
 
 // watching reports whether a sign of life can be expected from the server.
