@@ -109,19 +109,6 @@ func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pull
 	return cfg
 }
 
-// livePull is a request the server may still be answering.
-type livePull struct {
-	id    uint64
-	sent  time.Time
-	pinID string
-
-	batch    int // messages asked for
-	maxBytes int
-	expires  time.Duration
-	left     int // messages of it that have not come yet, see pullEngine.arrived
-	leftover int // bytes likewise
-}
-
 // pullEngine decides what a continuous subscription (Consume, Messages) asks
 // the server for and when. It is plain data: no locks, no clock, no connection.
 // Its owner reports what happens (a message was consumed, a request ended, a
@@ -243,28 +230,6 @@ func (e *pullEngine) due() bool {
 	return e.pendMsgs < e.cfg.thresholdMessages
 }
 
-// unfilled counts the requests in flight that still expect messages.
-func (e *pullEngine) unfilled() int {
-	n := 0
-	for i := range e.pulls {
-		if e.pulls[i].left > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// forgetFilled makes room for another request, for servers that do not report
-// the end of each: the oldest one that expects nothing any more is forgotten.
-func (e *pullEngine) forgetFilled() {
-	for i := range e.pulls {
-		if e.pulls[i].left == 0 {
-			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
-			return
-		}
-	}
-}
-
 // unsent takes back a request that could not be sent.
 func (e *pullEngine) unsent(id uint64, now time.Time) {
 	if pull, ok := e.forget(id); ok {
@@ -296,42 +261,6 @@ func (e *pullEngine) control(size int) {
 	}
 }
 
-// attribute books a message on the oldest request that still expects one. Which
-// request it really belongs to is not known when there are several, but what
-// the books are for is right in the usual case of one: to know what a request
-// without a final word had left, and to notice that a message has used up the
-// bytes of its request exactly, which ends the request without a word.
-func (e *pullEngine) attribute(size int) {
-	for i := range e.pulls {
-		pull := &e.pulls[i]
-		if pull.left == 0 {
-			continue
-		}
-		pull.left--
-		pull.leftover -= size
-		e.releaseBytes(size)
-		if pull.leftover == 0 {
-			e.release(pull.left, 0)
-			e.forget(pull.id)
-			e.balance()
-		}
-		return
-	}
-	e.releaseBytes(size)
-}
-
-// balance drops the credit that is still there when no request is in flight. A
-// status comes behind the messages of its request (where it can overtake them,
-// with replicas, the server's count tells, and this is not called), so nothing
-// can be buffered for it: it is the sum of small errors, as when messages through
-// an import of another account are shorter than the server counted. If they were
-// kept, they would use up the window in the end.
-func (e *pullEngine) balance() {
-	if len(e.pulls) == 0 && e.backlog == 0 {
-		e.pendMsgs, e.pendBytes = 0, 0
-	}
-}
-
 // drained reports whether the number of messages asked for has been consumed.
 func (e *pullEngine) drained() bool {
 	return e.cfg.stopAfter > 0 && e.done >= e.cfg.stopAfter
@@ -351,17 +280,7 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 	if !known {
 		return verdict{}
 	}
-	untouched, onTheWay := pull.left == pull.batch, 0
-	if status.pendingMsgs != notCounted {
-		untouched, onTheWay = status.pendingMsgs >= pull.batch, pull.left-status.pendingMsgs
-		// The difference to the books belongs to other requests in flight.
-		e.release(status.pendingMsgs, max(status.pendingBytes, 0))
-	} else {
-		e.release(pull.left, max(pull.leftover, 0))
-	}
-	if onTheWay <= 0 {
-		e.balance()
-	}
+	untouched := e.settle(pull, status)
 	e.starved = false
 
 	switch {
@@ -505,26 +424,6 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/4 + rand.N(d/2+1) //nolint:gosec // not a secret
 }
 
-// forget removes a request from those in flight.
-func (e *pullEngine) forget(id uint64) (livePull, bool) {
-	for i, pull := range e.pulls {
-		if pull.id == id {
-			e.pulls = append(e.pulls[:i], e.pulls[i+1:]...)
-			return pull, true
-		}
-	}
-	return livePull{}, false
-}
-
-func (e *pullEngine) release(msgs, bytes int) {
-	e.pendMsgs = max(e.pendMsgs-msgs, 0)
-	e.releaseBytes(bytes)
-}
-
-func (e *pullEngine) releaseBytes(bytes int) {
-	e.pendBytes = max(e.pendBytes-bytes, 0)
-}
-
 // abandon gives up all requests in flight. What is left of the credit is what
 // has arrived and was not consumed yet.
 func (e *pullEngine) abandon(bufferedMsgs, bufferedBytes int) {
@@ -560,19 +459,10 @@ func (e *pullEngine) restart(inHand int, now time.Time) {
 	e.heartbeat.lastSeen = now
 }
 
-// knows reports whether the request with the given id is in flight.
-func (e *pullEngine) knows(id uint64) bool {
-	for i := range e.pulls {
-		if e.pulls[i].id == id {
-			return true
-		}
-	}
-	return false
-}
-
 // watching reports whether a sign of life can be expected from the server.
 func (e *pullEngine) watching() bool {
-	return e.connected && !e.paused && (e.pendMsgs > 0 || e.failures > 0)
+	pending := e.pendMsgs > 0 || (e.cfg.byteWindow && e.pendBytes > 0)
+	return e.connected && !e.paused && (pending || e.failures > 0)
 }
 
 // missedHeartbeat reports whether the server has been silent for twice the

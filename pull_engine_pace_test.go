@@ -231,33 +231,34 @@ func TestPullEngineRaisesItsOwnBudgetButNotTheUsers(t *testing.T) {
 // the same again and again.
 func TestPullEngineStarvedRequestWaitsForRoom(t *testing.T) {
 	t.Parallel()
-	start := func() (r *peRig, first, second uint64) {
+	start := func(t *testing.T) (r *peRig, first uint64) {
+		t.Helper()
 		r = peNew(t, PullMaxBytes(1000))
 		first = r.wantsBytes(1000)[0].id
 		r.consume(6, 100)
-		second = r.wantsBytes(600)[0].id
+		second := r.wantsBytes(600)[0].id
 		r.end(second, peStatus(peTooLarge, batchForBytes, 600), nil)
 		r.wants()
-		return r, first, second
+		return r, first
 	}
 	t.Run("until another request ends", func(t *testing.T) {
-		r, first, _ := start()
+		r, first := start(t)
 		r.end(first, peStatus(peTooLarge, batchForBytes-6, 400), nil)
 		r.wantsBytes(1000)
 	})
 	t.Run("until a message is consumed", func(t *testing.T) {
-		r, _, _ := start()
+		r, _ := start(t)
 		r.consume(1, 100)
 		r.wantsBytes(700)
 	})
 	t.Run("until a reconnect", func(t *testing.T) {
-		r, _, _ := start()
+		r, _ := start(t)
 		r.disconnected()
 		r.reconnected(0, 0, r.now)
 		r.wantsBytes(1000)
 	})
 	t.Run("until a heartbeat is missed", func(t *testing.T) {
-		r, _, _ := start()
+		r, _ := start(t)
 		r.now = r.now.Add(time.Hour)
 		r.missedHeartbeat(false, r.now)
 		r.wantsBytes(1000)
@@ -427,7 +428,8 @@ func TestPullEngineHeartbeatIsMissedAfterTwiceTheInterval(t *testing.T) {
 		r.wants(10)
 		for i := range 3 {
 			from := r.now
-			for r.now = r.now.Add(r.wait(r.now)); !r.missedHeartbeat(false, r.now); r.now = r.now.Add(r.wait(r.now)) {
+			for missed := false; !missed; missed = r.missedHeartbeat(false, r.now) {
+				r.now = r.now.Add(r.wait(r.now))
 			}
 			if d := r.now.Sub(from); d != 2*interval {
 				t.Errorf("the next one is missed after %v", d)

@@ -299,7 +299,8 @@ func (s *poStarter) startFetch(req *pullRequest, sink fetchSink) error {
 // poFetch resolves the options of Fetch.
 func poFetch(opts ...FetchOpt) (*pullRequest, error) {
 	req := &pullRequest{batch: 1}
-	return req, req.applyFetchOpts(opts)
+	err := req.applyFetchOpts(opts)
+	return req, err
 }
 
 func TestFetchRefusesInvalidOptions(t *testing.T) {

@@ -90,6 +90,24 @@ func parsePullStatus(m *nats.Msg) pullStatus {
 	return status
 }
 
+// refused reports whether the server did not accept the request, so that nothing
+// can have been delivered for it. A request that it did accept ends with the
+// pending headers, or by one of the events that end all requests.
+func (s *pullStatus) refused() bool {
+	if s.pendingMsgs != notCounted {
+		return false
+	}
+	for _, err := range endings {
+		if errors.Is(s.err, err) {
+			return false
+		}
+	}
+	return true
+}
+
+// endings are the errors of requests that have been served.
+var endings = []error{nats.ErrTimeout, ErrMaxBytesExceeded, ErrBatchCompleted, ErrConsumerLeadershipChanged, ErrServerShutdown}
+
 // statusError returns the error a status stands for. Texts are matched in any
 // letter case, since they have changed between server versions.
 func statusError(code, description string) error {
