@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +65,9 @@ type entryFeed struct {
 	sink entrySink
 	feed *feed // set before anything is delivered
 
+	// filters select the keys, all of them if there are none.
+	filters []string
+
 	// ctxErr is the Err of the context.
 	ctxErr func() error
 
@@ -99,6 +103,7 @@ func (f *entryFeed) start(ctx context.Context, filters []string) error {
 		return nats.ErrInvalidContext
 	}
 	f.ctxErr, f.pause = ctx.Err, kvLookMin
+	f.filters = slices.Clone(filters)
 	f.first.complete = f.opts.updatesOnly
 	cfg := feedConfig{
 		consumer:  f.kv.watchConsumer(filters, &f.opts),
@@ -128,7 +133,7 @@ func (f *entryFeed) start(ctx context.Context, filters []string) error {
 	f.open = true
 	stopped := f.stopped
 	if !stopped {
-		f.release = context.AfterFunc(ctx, func() { f.end(ctx.Err()) })
+		f.release = context.AfterFunc(ctx, func() { f.finish(ctx.Err()) })
 		if outstanding {
 			f.looking = time.AfterFunc(f.pause, f.look)
 		}
@@ -221,21 +226,44 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 // ask for the moment.
 func (f *entryFeed) ask(restarts uint64) {
 	for again := true; again; {
-		var end uint64
-		if info, err := f.kv.js.streamInfo(f.feed.context(), f.kv.stream.name, nil); err == nil {
-			end = info.State.LastSeq
-		}
-		again = f.answered(restarts, end)
+		end, known := f.end(f.feed.context())
+		again = f.answered(restarts, end, known)
 	}
 }
 
-func (f *entryFeed) answered(restarts, end uint64) (again bool) {
+// end returns the sequence of the last message in the stream, or of the last one
+// that matches the filters, if there are any.
+func (f *entryFeed) end(ctx context.Context) (end uint64, known bool) {
+	filters := f.filters
+	if subjects := f.kv.stream.info.Load().Config.Subjects; len(filters) == 0 && len(subjects) > 1 {
+		filters = []string{AllKeys} // the stream holds other messages, too
+	}
+	if len(filters) == 0 {
+		info, err := f.kv.js.streamInfo(ctx, f.kv.stream.name, nil)
+		if err != nil {
+			return 0, false
+		}
+		return info.State.LastSeq, true
+	}
+	for _, filter := range filters {
+		msg, err := f.kv.last(ctx, filter)
+		switch {
+		case err == nil:
+			end = max(end, msg.Sequence)
+		case !errors.Is(err, ErrMsgNotFound):
+			return 0, false
+		}
+	}
+	return end, true
+}
+
+func (f *entryFeed) answered(restarts, end uint64, known bool) (again bool) {
 	f.feed.turn.Lock()
 	defer f.feed.turn.Unlock()
 	if f.feed.over || f.at.restarts != restarts {
 		return false
 	}
-	last, again := f.first.answer(end)
+	last, again := f.first.answer(end, known)
 	if last {
 		f.settle()
 	}
@@ -327,9 +355,9 @@ func (f *entryFeed) concede(at feedPosition) bool {
 	return f.first.complete
 }
 
-// end stops the feed for a reason, nil if that is wanted. It reports whether the
+// finish stops the feed for a reason, nil if that is wanted. It reports whether the
 // feed had neither ended nor been stopped before.
-func (f *entryFeed) end(reason error) bool {
+func (f *entryFeed) finish(reason error) bool {
 	f.mu.Lock()
 	if f.stopped {
 		f.mu.Unlock()
@@ -376,7 +404,7 @@ func (f *entryFeed) ended(cause error) {
 // stop is Stop of watchers and listers.
 func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
-	first := f.end(reason)
+	first := f.finish(reason)
 	switch {
 	case f.kv.js.conn.IsClosed():
 		return nats.ErrConnectionClosed
