@@ -84,16 +84,16 @@ func (i *initialEntries) take(seq, pending uint64) initialStep {
 	return step
 }
 
-// answer records the last sequence of the stream, or zero if the stream did not
-// answer. The entries may be complete then, or it has to be asked again at once.
-func (i *initialEntries) answer(end uint64) (last, ask bool) {
+// answer records the last sequence of the stream, if it is known. The entries may
+// be complete then, or it has to be asked again at once.
+func (i *initialEntries) answer(end uint64, known bool) (last, ask bool) {
 	if i.complete || !i.asking {
 		return false, false
 	}
 	i.asking, i.end = false, end
 	i.asked++
 	switch {
-	case end == 0: // the next message is an occasion
+	case !known: // the next message is an occasion
 	case i.since >= end || i.asked >= kvAskMax:
 		i.complete = true
 	case i.seen >= end:

@@ -77,7 +77,7 @@ func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts
 		return err
 	}
 	<-c.done
-	f.end(nil)
+	f.finish(nil)
 	if c.complete {
 		return nil
 	}
@@ -214,7 +214,7 @@ func (l *keyLister) entry(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 
 func (l *keyLister) initial() {
 	l.complete.Store(true)
-	l.entries.end(nil)
+	l.entries.finish(nil)
 }
 
 func (l *keyLister) ended(reason error) {

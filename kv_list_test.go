@@ -57,6 +57,7 @@ func TestListingsOfKeysHaveThoseWithAValue(t *testing.T) {
 	kvOK(t, kv.Purge(ctx, "purged"))
 
 	want := []string{"a", "b.1", "b.2"}
+	start := time.Now()
 	for name, opts := range map[string][]jetstream.WatchOpt{
 		"no options": nil, "nil": {nil}, "meta only": {jetstream.MetaOnly()}, "no deletes": {jetstream.IgnoreDeletes()},
 	} {
@@ -76,6 +77,9 @@ func TestListingsOfKeysHaveThoseWithAValue(t *testing.T) {
 		if got := kvListed(t, l, err); !slices.Equal(got, want) {
 			t.Errorf("%q: %v", filters, got)
 		}
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("the listings took %v", took)
 	}
 	if _, err := kv.Keys(ctx, jetstream.UpdatesOnly()); !errors.Is(err, jetstream.ErrInvalidOption) {
 		t.Errorf("keys of updates: %v", err)

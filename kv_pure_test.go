@@ -319,7 +319,7 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	}
 	answer := func(end uint64, last, ask bool) {
 		t.Helper()
-		if gotLast, gotAsk := i.answer(end); gotLast != last || gotAsk != ask {
+		if gotLast, gotAsk := i.answer(end, end > 0); gotLast != last || gotAsk != ask {
 			t.Fatalf("answer %d: last %v, ask %v", end, gotLast, gotAsk)
 		}
 	}

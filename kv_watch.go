@@ -146,7 +146,7 @@ func (f *entryFeed) start(ctx context.Context) error {
 	f.open = true
 	stopped := f.stopped
 	if !stopped {
-		f.release = context.AfterFunc(ctx, func() { f.end(ctx.Err()) })
+		f.release = context.AfterFunc(ctx, func() { f.finish(ctx.Err()) })
 		if outstanding {
 			f.looking = time.AfterFunc(f.pause, f.look)
 		}
@@ -241,21 +241,33 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 // ask for the moment.
 func (f *entryFeed) ask(restarts uint64) {
 	for again := true; again; {
-		var end uint64
-		if info, err := f.stream.js.streamInfo(f.feed.context(), f.stream.name, nil); err == nil {
-			end = info.State.LastSeq
-		}
-		again = f.answered(restarts, end)
+		end, known := f.lastSequence(f.feed.context())
+		again = f.answered(restarts, end, known)
 	}
 }
 
-func (f *entryFeed) answered(restarts, end uint64) (again bool) {
+// lastSequence asks the stream for the sequence of the last message that the
+// feed selects, 0 if there is none.
+func (f *entryFeed) lastSequence(ctx context.Context) (end uint64, known bool) {
+	for _, filter := range f.consumer.FilterSubjects {
+		msg, err := f.stream.GetLastMsgForSubject(ctx, filter)
+		switch {
+		case err == nil:
+			end = max(end, msg.Sequence)
+		case !errors.Is(err, ErrMsgNotFound):
+			return 0, false
+		}
+	}
+	return end, true
+}
+
+func (f *entryFeed) answered(restarts, end uint64, known bool) (again bool) {
 	f.feed.turn.Lock()
 	defer f.feed.turn.Unlock()
 	if f.feed.over || f.at.restarts != restarts {
 		return false
 	}
-	last, again := f.first.answer(end)
+	last, again := f.first.answer(end, known)
 	if last {
 		f.settle()
 	}
@@ -347,9 +359,9 @@ func (f *entryFeed) concede(at feedPosition) bool {
 	return f.first.complete
 }
 
-// end stops the feed for a reason, nil if that is wanted. It reports whether the
-// feed had neither ended nor been stopped before.
-func (f *entryFeed) end(reason error) bool {
+// finish stops the feed for a reason, nil if that is wanted. It reports whether
+// the feed had neither ended nor been stopped before.
+func (f *entryFeed) finish(reason error) bool {
 	f.mu.Lock()
 	if f.stopped {
 		f.mu.Unlock()
@@ -396,7 +408,7 @@ func (f *entryFeed) ended(cause error) {
 // stop is Stop of watchers and listers.
 func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
-	first := f.end(reason)
+	first := f.finish(reason)
 	switch {
 	case f.stream.js.conn.IsClosed():
 		return nats.ErrConnectionClosed

@@ -433,9 +433,9 @@ func (o *objectStore) Delete(ctx context.Context, name string) error {
 	if info.NUID == "" {
 		return ErrBadObjectMeta
 	}
-	info.Deleted = true
-	info.Size, info.Chunks, info.Digest = 0, 0, ""
-	if err := o.putMeta(ctx, info); err != nil {
+	marker := *info
+	marker.Size, marker.Chunks, marker.Digest, marker.Deleted = 0, 0, "", true
+	if err := o.putMeta(ctx, &marker); err != nil {
 		return err
 	}
 	return o.purge(ctx, o.chunks+info.NUID)
