@@ -32,9 +32,9 @@ type JetStream interface {
 	// client trace included, has no effect on the handle.
 	Options() JetStreamOptions
 
-	StreamConsumerManager
-	StreamManager
 	Publisher
+	StreamManager
+	StreamConsumerManager
 	KeyValueManager
 	ObjectStoreManager
 }
