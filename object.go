@@ -426,19 +426,19 @@ func (o *objectStore) UpdateMeta(ctx context.Context, name string, meta ObjectMe
 }
 
 func (o *objectStore) Delete(ctx context.Context, name string) error {
-	info, err := o.info(ctx, name, true)
-	if err != nil {
+	switch info, err := o.info(ctx, name, true); {
+	case err != nil:
 		return err
-	}
-	if info.NUID == "" {
+	case info.NUID == "":
 		return ErrBadObjectMeta
+	default:
+		info.Deleted = true
+		info.Size, info.Chunks, info.Digest = 0, 0, ""
+		if err := o.putMeta(ctx, info); err != nil {
+			return err
+		}
+		return o.purge(ctx, o.chunks+info.NUID)
 	}
-	marker := *info
-	marker.Size, marker.Chunks, marker.Digest, marker.Deleted = 0, 0, "", true
-	if err := o.putMeta(ctx, &marker); err != nil {
-		return err
-	}
-	return o.purge(ctx, o.chunks+info.NUID)
 }
 
 func (o *objectStore) AddLink(ctx context.Context, name string, obj *ObjectInfo) (*ObjectInfo, error) {

@@ -16,11 +16,12 @@ import (
 	"example.com/jetstream/internal/jstest"
 )
 
-func objGet(t testing.TB, ctx context.Context, store jetstream.ObjectStore, name string) jetstream.ObjectResult { //nolint:revive // t first, as in all helpers
+// objGet begins to read object A.
+func objGet(t testing.TB, ctx context.Context, store jetstream.ObjectStore) jetstream.ObjectResult { //nolint:revive // t first, as in all helpers
 	t.Helper()
-	r, err := store.Get(ctx, name)
+	r, err := store.Get(ctx, "A")
 	if err != nil {
-		t.Fatalf("get %s: %v", name, err)
+		t.Fatalf("get: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
@@ -51,7 +52,7 @@ func TestGetYieldsTheContentInEachWayOfReading(t *testing.T) {
 	for size, chunk := range map[int]uint32{1: 1, 10: 3, 1000: 1000, 5000: 1024, 1 << 20: 0} {
 		content := objContent(size)
 		put := objPut(t, store, "A", content, chunk)
-		r := objGet(t, ctx, store, "A")
+		r := objGet(t, ctx, store)
 		if info, err := r.Info(); err != nil || info.NUID != put.NUID || r.Error() != nil {
 			t.Errorf("info %+v, %v", info, err)
 		}
@@ -62,7 +63,7 @@ func TestGetYieldsTheContentInEachWayOfReading(t *testing.T) {
 			t.Errorf("after the end: %d, %v", n, err)
 		}
 		var copied bytes.Buffer
-		r = objGet(t, ctx, store, "A")
+		r = objGet(t, ctx, store)
 		first := make([]byte, 1)
 		if _, err := io.ReadFull(r, first); err != nil {
 			t.Fatal(err)
@@ -137,7 +138,7 @@ func TestGetNoticesThatTheContentIsNotWhatWasPut(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		r := objGet(t, ctx, store, "A")
+		r := objGet(t, ctx, store)
 		if _, err := io.ReadAll(r); err != jetstream.ErrDigestMismatch {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -176,7 +177,7 @@ func TestGetOfAnObjectThatIsDeletedMeanwhileEndsSoon(t *testing.T) {
 	if _, err := store.Put(ctx, jetstream.ObjectMeta{Name: "A"}, &objReader{size: 64 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	r := objGet(t, ctx, store, "A")
+	r := objGet(t, ctx, store)
 	if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +290,7 @@ func objStalled(t *testing.T, opts ...jetstream.JetStreamOpt) (jetstream.ObjectR
 		t.Fatal(err)
 	}
 	proxy.SetRate(jstest.ToClient, 1<<20)
-	r := objGet(t, objContext(t), store, "A")
+	r := objGet(t, objContext(t), store)
 	if _, err := io.ReadFull(r, make([]byte, 200_000)); err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +362,7 @@ func TestSlowReadersGetAllOfIt(t *testing.T) {
 	subs := nc.NumSubscriptions()
 
 	// Steady, for several times the timeout.
-	r := objGet(t, objContext(t), store, "A")
+	r := objGet(t, objContext(t), store)
 	var got bytes.Buffer
 	for range 20 {
 		time.Sleep(timeout / 4)
@@ -374,7 +375,7 @@ func TestSlowReadersGetAllOfIt(t *testing.T) {
 	}
 
 	// Away, until nothing is held for it any more.
-	r = objGet(t, objContext(t), store, "A")
+	r = objGet(t, objContext(t), store)
 	got.Reset()
 	for range 3 {
 		if _, err := io.CopyN(&got, r, 100_000); err != nil {
@@ -428,7 +429,7 @@ func TestGetGoesOnAfterAReconnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy.SetRate(jstest.ToClient, 8<<20)
-	r := objGet(t, objContext(t), store, "A")
+	r := objGet(t, objContext(t), store)
 	got := make([]byte, 1<<20)
 	if _, err := io.ReadFull(r, got); err != nil {
 		t.Fatal(err)
@@ -457,7 +458,7 @@ func TestGetEndsWithItsConnectionAndItsStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := objGet(t, objContext(t), store, "A")
+		r := objGet(t, objContext(t), store)
 		if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
@@ -480,7 +481,7 @@ func TestErrorsOfAWriterAreNotThoseOfTheRead(t *testing.T) {
 	store, _, _ := objStart(t)
 	content := objContent(1000)
 	objPut(t, store, "A", content, 0)
-	r := objGet(t, objContext(t), store, "A")
+	r := objGet(t, objContext(t), store)
 	w := r.(io.WriterTo)
 	failure := errors.New("disk full")
 	if n, err := w.WriteTo(&objFailingWriter{failure}); n != 500 || err != failure {

@@ -38,9 +38,9 @@ func objLeafURLs(t testing.TB, s *server.Server) []*url.URL {
 	return []*url.URL{{Scheme: "nats-leaf", Host: net.JoinHostPort(varz.LeafNode.Host, strconv.Itoa(varz.LeafNode.Port))}}
 }
 
-// objDenied returns a store, in memory, of a server whose user "user" may not
-// publish to the given subjects, as that user has it and as another one has it.
-func objDenied(t testing.TB, opts []jetstream.JetStreamOpt, subjects ...string) (denied, free jetstream.ObjectStore, js jetstream.JetStream) {
+// objDenied returns a store, in memory, as a user has it who may not publish to
+// the given subjects.
+func objDenied(t testing.TB, opts []jetstream.JetStreamOpt, subjects ...string) jetstream.ObjectStore {
 	t.Helper()
 	s := jstest.StartServer(t, func(o *server.Options) {
 		o.Users = []*server.User{
@@ -48,12 +48,12 @@ func objDenied(t testing.TB, opts []jetstream.JetStreamOpt, subjects ...string) 
 			{Username: "user", Password: "x", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: subjects}}},
 		}
 	})
+	objStore(t, objHandle(t, jstest.Connect(t, s, nats.UserInfo("admin", "x"))), "B")
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
-	free = objStore(t, objHandle(t, jstest.Connect(t, s, nats.UserInfo("admin", "x"))), "B")
-	js = objHandle(t, jstest.Connect(t, s, nats.UserInfo("user", "x"), quiet), opts...)
+	js := objHandle(t, jstest.Connect(t, s, nats.UserInfo("user", "x"), quiet), opts...)
 	denied, err := js.ObjectStore(objContext(t), "B")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return denied, free, js
+	return denied
 }

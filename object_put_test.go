@@ -335,7 +335,7 @@ func TestPutIntoADeletedStoreFails(t *testing.T) {
 func TestPutThatIsNotAcknowledgedEnds(t *testing.T) {
 	t.Parallel()
 	short := time.Second
-	store, _, _ := objDenied(t, []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(short)}, "$O.>")
+	store := objDenied(t, []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(short)}, "$O.>")
 	start := time.Now()
 	if _, err := store.PutString(objContext(t), "A", "content"); err != jetstream.ErrAsyncPublishTimeout {
 		t.Errorf("without deadline: %v", err)

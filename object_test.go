@@ -33,10 +33,10 @@ func objContext(t testing.TB) context.Context {
 }
 
 // objStart returns a store in memory on a server of its own.
-func objStart(t testing.TB, opts ...jetstream.JetStreamOpt) (jetstream.ObjectStore, jetstream.JetStream, *nats.Conn) {
+func objStart(t testing.TB) (jetstream.ObjectStore, jetstream.JetStream, *nats.Conn) {
 	t.Helper()
 	nc := jstest.Connect(t, jstest.StartServer(t))
-	js := objHandle(t, nc, opts...)
+	js := objHandle(t, nc)
 	return objStore(t, js, "B"), js, nc
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -111,7 +112,7 @@ func TestStoppedObjectWatchClosesItsChannel(t *testing.T) {
 	t.Parallel()
 	store, js, nc := objStart(t)
 	for i := range 50 { // more than the channel holds
-		objPut(t, store, fmt.Sprint(i), nil, 0)
+		objPut(t, store, strconv.Itoa(i), nil, 0)
 	}
 	subs := nc.NumSubscriptions()
 	ends := map[string]func(jetstream.ObjectWatcher, context.CancelFunc) error{
@@ -172,7 +173,7 @@ func TestObjectWatchGoesOnAfterAReconnect(t *testing.T) {
 // B68
 func TestEmptyStoreIsWatchedAndListedWithoutReadPermission(t *testing.T) {
 	t.Parallel()
-	store, _, _ := objDenied(t, nil, "$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>")
+	store := objDenied(t, nil, "$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>")
 	objWantNext(t, objWatch(t, store), "nil")
 	if infos, err := store.List(objContext(t)); err != jetstream.ErrNoObjectsFound {
 		t.Errorf("listed %v, %v", infos, err)

@@ -14,7 +14,8 @@ type sample struct {
 	cpu, user float64 // µs; cpu is user and system time
 	allocs    float64
 	bytes     float64
-	stalls    int // of the whole run
+	peak      float64 // MiB of heap beyond what there was before
+	stalls    int     // of the whole run
 }
 
 // meter measures this process from startMeter to stop.
@@ -22,6 +23,7 @@ type meter struct {
 	start     time.Time
 	user, sys time.Duration
 	mem       runtime.MemStats
+	peak      *peakMeter
 }
 
 func startMeter() *meter {
@@ -29,6 +31,7 @@ func startMeter() *meter {
 	// Garbage of the preparation is not to be collected on the run's account.
 	runtime.GC()
 	runtime.ReadMemStats(&m.mem)
+	m.peak = startPeakMeter()
 	m.user, m.sys = cpuTime()
 	m.start = time.Now()
 	return m
@@ -37,6 +40,7 @@ func startMeter() *meter {
 func (m *meter) stop(ops int) sample {
 	elapsed := time.Since(m.start)
 	user, sys := cpuTime()
+	peak := m.peak.stop()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	perOp := func(d time.Duration) float64 { return d.Seconds() * 1e6 / float64(ops) }
@@ -46,11 +50,12 @@ func (m *meter) stop(ops int) sample {
 		user:      perOp(user - m.user),
 		allocs:    float64(mem.Mallocs-m.mem.Mallocs) / float64(ops),
 		bytes:     float64(mem.TotalAlloc-m.mem.TotalAlloc) / float64(ops),
+		peak:      peak,
 	}
 }
 
-// metrics are the columns of the table.
-var metrics = []struct {
+// columns are those of the table.
+var columns = []struct {
 	name   string
 	format string
 	of     func(sample) float64
@@ -60,6 +65,7 @@ var metrics = []struct {
 	{"user µs/op", "%.2f", func(s sample) float64 { return s.user }},
 	{"allocs/op", "%.2f", func(s sample) float64 { return s.allocs }},
 	{"B/op", "%.0f", func(s sample) float64 { return s.bytes }},
+	{"peak MiB", "%.1f", func(s sample) float64 { return s.peak }},
 }
 
 // rowFormat has fixed widths, since the first row is printed long before the
@@ -75,7 +81,7 @@ func header() string {
 // same number of rounds.
 func rows(name string, ours, ref []sample) string {
 	var out strings.Builder
-	for _, m := range metrics {
+	for _, m := range columns {
 		a, b := column(ours, m.of), column(ref, m.of)
 		ratios := make([]float64, len(a))
 		for i := range a {

@@ -29,7 +29,7 @@ func TestTableShowsMedianOfPairedRatios(t *testing.T) {
 	for i, want := range map[int]string{
 		0: "Next ops/s 400 100 x2.000",
 		3: "allocs/op 5.00 10.00 x0.500",
-		5: "most stalls 0 2",
+		6: "most stalls 0 2",
 	} {
 		if got := strings.Join(strings.Fields(lines[i]), " "); got != want {
 			t.Errorf("row %d is %q, want %q", i, got, want)

@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/nats-io/nats.go"
 	ref "github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,7 @@ type Impl struct {
 	publisher func(*nats.Conn) (publisher, error)
 	consumer  func(ctx context.Context, nc *nats.Conn, stream, name string) (consumer, error)
 	bucket    func(ctx context.Context, nc *nats.Conn, name string) (bucket, error)
+	objects   func(ctx context.Context, nc *nats.Conn, bucket string) (objectStore, error)
 }
 
 // Ours returns this project's package, as an implementation to compare.
@@ -51,6 +53,23 @@ func Ours() Impl {
 				return nil, err
 			}
 			return adaptBucket(kv), nil
+		},
+		objects: func(ctx context.Context, nc *nats.Conn, bucket string) (objectStore, error) {
+			js, err := jetstream.New(nc)
+			if err != nil {
+				return objectStore{}, err
+			}
+			store, err := js.ObjectStore(ctx, bucket)
+			if err != nil {
+				return objectStore{}, err
+			}
+			return objectStore{
+				put: func(ctx context.Context, name string, content io.Reader) error {
+					_, err := store.Put(ctx, jetstream.ObjectMeta{Name: name}, content)
+					return err
+				},
+				get: func(ctx context.Context, name string) (io.ReadCloser, error) { return store.Get(ctx, name) },
+			}, nil
 		},
 	}
 }
@@ -87,6 +106,23 @@ func Ref() Impl {
 				return nil, err
 			}
 			return adaptBucket(kv), nil
+		},
+		objects: func(ctx context.Context, nc *nats.Conn, bucket string) (objectStore, error) {
+			js, err := ref.New(nc)
+			if err != nil {
+				return objectStore{}, err
+			}
+			store, err := js.ObjectStore(ctx, bucket)
+			if err != nil {
+				return objectStore{}, err
+			}
+			return objectStore{
+				put: func(ctx context.Context, name string, content io.Reader) error {
+					_, err := store.Put(ctx, ref.ObjectMeta{Name: name}, content)
+					return err
+				},
+				get: func(ctx context.Context, name string) (io.ReadCloser, error) { return store.Get(ctx, name) },
+			}, nil
 		},
 	}
 }

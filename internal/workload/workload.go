@@ -26,7 +26,7 @@ const (
 )
 
 // Workload is a job of many equal operations. An operation is one message,
-// published or received, or one key of a bucket.
+// published or received, one key of a bucket, or one MiB of an object.
 type Workload struct {
 	Name string
 
@@ -39,6 +39,8 @@ type Workload struct {
 	// bucket tells that the stream is that of a key-value bucket with one key
 	// for each operation.
 	bucket bool
+	// object tells that the stream is that of an object store with one object.
+	object bool
 	run    func(ctx context.Context, r *Run) error
 }
 
@@ -59,6 +61,10 @@ func All() []Workload {
 		{Name: "KVKeys", N: 100_000, bucket: true, reads: true, run: kvKeys},
 		{Name: "KVListKeys", N: 100_000, bucket: true, reads: true, run: kvListKeys},
 		{Name: "KVWatch", N: 100_000, bucket: true, reads: true, run: kvWatch},
+		{Name: "ObjectPut64M", N: 64, object: true, run: objectPut},
+		{Name: "ObjectGet64M", N: 64, object: true, reads: true, run: objectGet},
+		{Name: "ObjectPut1G", N: 1024, object: true, run: objectPut},
+		{Name: "ObjectGet1G", N: 1024, object: true, reads: true, run: objectGet},
 	}
 }
 
@@ -71,6 +77,7 @@ type Run struct {
 	stream string
 	pub    publisher
 	cons   consumer
+	store  objectStore
 	kv     bucket
 	keys   []string // of a bucket
 
@@ -89,6 +96,9 @@ func (w Workload) Prepare(ctx context.Context, nc *nats.Conn, impl Impl, n int) 
 	if w.bucket {
 		r.configureBucket(config)
 	}
+	if w.object {
+		r.configureStore(config)
+	}
 	config["name"] = r.stream
 	if err := r.api("STREAM.CREATE."+r.stream, config, nil); err != nil {
 		return nil, err
@@ -102,6 +112,9 @@ func (w Workload) Prepare(ctx context.Context, nc *nats.Conn, impl Impl, n int) 
 func (r *Run) open(ctx context.Context, impl Impl) error {
 	if r.bucket {
 		return r.openBucket(ctx, impl)
+	}
+	if r.object {
+		return r.openStore(ctx, impl)
 	}
 	if !r.reads {
 		var err error
@@ -159,16 +172,20 @@ func (r *Run) waitStored() error {
 			Messages int `json:"messages"`
 		} `json:"state"`
 	}
+	want := r.n
+	if r.object {
+		want = r.n*(mebibyte/objectChunk) + 1
+	}
 	deadline := time.Now().Add(setupTimeout)
 	for {
 		if err := r.api("STREAM.INFO."+r.stream, nil, &info); err != nil {
 			return err
 		}
-		if info.State.Messages == r.n {
+		if info.State.Messages == want {
 			return nil
 		}
-		if time.Now().After(deadline) || info.State.Messages > r.n {
-			return fmt.Errorf("the stream holds %d messages instead of %d", info.State.Messages, r.n)
+		if time.Now().After(deadline) || info.State.Messages > want {
+			return fmt.Errorf("the stream holds %d messages instead of %d", info.State.Messages, want)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

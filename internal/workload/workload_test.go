@@ -18,7 +18,7 @@ func TestWorkloadsDoTheirWorkOnBothImplementations(t *testing.T) {
 				t.Parallel()
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()
-				run, err := w.Prepare(ctx, jstest.Connect(t, s), impl, 1500)
+				run, err := w.Prepare(ctx, jstest.Connect(t, s), impl, min(1500, w.N/16))
 				if err != nil {
 					t.Fatal(err)
 				}
