@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -49,8 +49,7 @@ func (o *objectStore) PutBytes(ctx context.Context, name string, data []byte) (*
 }
 
 func (o *objectStore) PutString(ctx context.Context, name string, data string) (*ObjectInfo, error) {
-	// The bytes are only read.
-	return o.PutBytes(ctx, name, unsafe.Slice(unsafe.StringData(data), len(data)))
+	return o.Put(ctx, ObjectMeta{Name: name}, strings.NewReader(data))
 }
 
 func (o *objectStore) PutFile(ctx context.Context, file string) (*ObjectInfo, error) {
