@@ -314,6 +314,7 @@ func TestOrderedMessagesDeliversAllAcrossResets(t *testing.T) {
 }
 
 // The first message the client sees has consumer sequence 2: a gap.
+// A38
 func TestOrderedConsumerFillsAGapBeforeTheFirstMessage(t *testing.T) {
 	t.Parallel()
 	steal := func(e *ordEnv, cons jetstream.Consumer) string {
@@ -779,7 +780,7 @@ func ordStuck(t *testing.T) (*jstest.FakeAPI, jetstream.Consumer) {
 	return fake, cons
 }
 
-// B32, A39
+// B32, A39, A37
 func TestOrderedConsumeEndsPromptlyDuringAReset(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(jetstream.ConsumeContext){
