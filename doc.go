@@ -75,6 +75,23 @@
 // start to end in strict order and without acknowledgements; it repairs itself.
 // A [PushConsumer] is delivered to at the server's pace.
 //
+// # Key-value buckets
+//
+// A bucket keeps the last values of keys, as many as its History says.
+// [KeyValueManager] creates, changes, finds, lists and deletes buckets; a
+// [KeyValue] handle gets, puts and deletes values, lists keys and watches them.
+// Create and Update succeed only if nobody else was faster, so that no update is
+// lost. A watch delivers what is there, then nil, and then what happens.
+//
+//	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "rooms"})
+//	...
+//	rev, err := kv.PutString(ctx, "north.1", "free")
+//	...
+//	rev, err = kv.Update(ctx, "north.1", []byte("taken"), rev)
+//	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+//		// read it again
+//	}
+//
 // # Errors
 //
 // Compare errors with errors.Is. Those of the server are found by errors.As as

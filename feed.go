@@ -246,12 +246,6 @@ func (f *feed) restart() {
 	f.cc.mu.Unlock()
 }
 
-// stop ends the feed without waiting for anything. It reports whether the feed
-// had not ended before.
-func (f *feed) stop() bool {
-	f.cc.mu.Lock()
-	ended := f.cc.ended
-	f.cc.mu.Unlock()
-	f.cc.Stop()
-	return !ended
-}
+// stop ends the feed without waiting for anything. Stopping it again does
+// nothing.
+func (f *feed) stop() { f.cc.Stop() }

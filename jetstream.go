@@ -32,11 +32,11 @@ type JetStream interface {
 	// client trace included, has no effect on the handle.
 	Options() JetStreamOptions
 
-	Publisher
-	StreamManager
-	StreamConsumerManager
 	KeyValueManager
 	ObjectStoreManager
+	StreamConsumerManager
+	StreamManager
+	Publisher
 }
 
 // jetStream implements [JetStream].

@@ -19,7 +19,7 @@ func TestWatchKnowsWhyItEnded(t *testing.T) {
 		want error
 	}{
 		"stopped": {func(_ context.Context, _ JetStream, w KeyWatcher, _ context.CancelFunc) error { return w.Stop() }, nil},
-		"cancelled": {func(_ context.Context, _ JetStream, _ KeyWatcher, cancel context.CancelFunc) error {
+		"canceled": {func(_ context.Context, _ JetStream, _ KeyWatcher, cancel context.CancelFunc) error {
 			cancel()
 			return nil
 		}, context.Canceled},

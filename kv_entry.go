@@ -73,13 +73,13 @@ type KeyValueEntry interface {
 
 // kvEntry implements [KeyValueEntry].
 type kvEntry struct {
-	bucket   string
 	key      string
 	value    []byte
-	revision uint64
-	delta    uint64
-	created  time.Time
 	op       KeyValueOp
+	revision uint64
+	created  time.Time
+	bucket   string
+	delta    uint64
 }
 
 var _ KeyValueEntry = (*kvEntry)(nil)

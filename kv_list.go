@@ -77,7 +77,7 @@ func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts
 		return err
 	}
 	<-c.done
-	f.end(nil)
+	f.finish(nil)
 	if c.complete {
 		return nil
 	}
@@ -115,10 +115,10 @@ func (k *keyValue) Keys(ctx context.Context, opts ...WatchOpt) ([]string, error)
 	err = k.collect(ctx, nil, k.keysOnly(o), true, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 		keys = append(keys, k.key(m.Subject))
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(keys) == 0 {
+	case len(keys) == 0:
 		return nil, ErrNoKeysFound
 	}
 	// A key that was written meanwhile may have come twice.
@@ -214,7 +214,7 @@ func (l *keyLister) entry(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
 
 func (l *keyLister) initial() {
 	l.complete.Store(true)
-	l.entries.end(nil)
+	l.entries.finish(nil)
 }
 
 func (l *keyLister) ended(reason error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +57,7 @@ func TestListingsOfKeysHaveThoseWithAValue(t *testing.T) {
 	kvOK(t, kv.Purge(ctx, "purged"))
 
 	want := []string{"a", "b.1", "b.2"}
+	start := time.Now()
 	for name, opts := range map[string][]jetstream.WatchOpt{
 		"no options": nil, "nil": {nil}, "meta only": {jetstream.MetaOnly()}, "no deletes": {jetstream.IgnoreDeletes()},
 	} {
@@ -75,6 +77,9 @@ func TestListingsOfKeysHaveThoseWithAValue(t *testing.T) {
 		if got := kvListed(t, l, err); !slices.Equal(got, want) {
 			t.Errorf("%q: %v", filters, got)
 		}
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("the listings took %v", took)
 	}
 	if _, err := kv.Keys(ctx, jetstream.UpdatesOnly()); !errors.Is(err, jetstream.ErrInvalidOption) {
 		t.Errorf("keys of updates: %v", err)
@@ -96,7 +101,7 @@ func TestHistoryHasAllThatIsStoredOldestFirst(t *testing.T) {
 	kv := kvBucket(t, jetstream.KeyValueConfig{History: 10})
 	ctx := t.Context()
 	for i := range 50 {
-		_, err := kv.PutString(ctx, "age", fmt.Sprint(i+1))
+		_, err := kv.PutString(ctx, "age", strconv.Itoa(i+1))
 		kvOK(t, err)
 	}
 	entries, err := kv.History(ctx, "age")
@@ -105,7 +110,7 @@ func TestHistoryHasAllThatIsStoredOldestFirst(t *testing.T) {
 		t.Fatalf("%d entries", len(entries))
 	}
 	for i, e := range entries {
-		if e.Revision() != uint64(41+i) || string(e.Value()) != fmt.Sprint(41+i) || e.Key() != "age" {
+		if e.Revision() != uint64(41+i) || string(e.Value()) != strconv.Itoa(41+i) || e.Key() != "age" {
 			t.Errorf("entry %d: %s %q", i, kvSeen(e), e.Value())
 		}
 	}
@@ -227,19 +232,19 @@ func TestAbandonedListingEndsWithItsContextOrStop(t *testing.T) {
 	}
 	subs := nc.NumSubscriptions()
 	ctx, cancel := context.WithCancel(t.Context())
-	cancelled, err := kv.ListKeys(ctx)
+	canceled, err := kv.ListKeys(ctx)
 	kvOK(t, err)
 	stopped, err := kv.ListKeysFiltered(ctx, ">")
 	kvOK(t, err)
-	jstest.WaitFor(t, kvWait, "the channels to fill up", func() bool { return len(cancelled.Keys()) == 256 && len(stopped.Keys()) == 256 })
+	jstest.WaitFor(t, kvWait, "the channels to fill up", func() bool { return len(canceled.Keys()) == 256 && len(stopped.Keys()) == 256 })
 	kvOK(t, stopped.Stop())
 	if err := stopped.Stop(); err != nats.ErrBadSubscription {
 		t.Errorf("second stop: %v", err)
 	}
 	cancel()
 	jstest.WaitFor(t, kvWait, "the subscriptions to go", func() bool { return nc.NumSubscriptions() == subs })
-	kvListed(t, cancelled, nil)
-	if err := cancelled.Stop(); !errors.Is(err, nats.ErrBadSubscription) || !errors.Is(err, context.Canceled) {
+	kvListed(t, canceled, nil)
+	if err := canceled.Stop(); !errors.Is(err, nats.ErrBadSubscription) || !errors.Is(err, context.Canceled) {
 		t.Errorf("stop of a listing cut short: %v", err)
 	}
 }
@@ -406,7 +411,7 @@ func TestPurgeDeletesEndsWithItsContextAndWithTheFirstError(t *testing.T) {
 		cancel()
 	}()
 	if err := kv.PurgeDeletes(ctx, jetstream.DeleteMarkersOlderThan(-1)); err != context.Canceled {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	var n sync.Mutex
 	purges := 0

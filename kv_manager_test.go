@@ -236,6 +236,25 @@ func TestUpdateKeepsStreamSettingsThatABucketConfigDoesNotHave(t *testing.T) {
 	}
 }
 
+// kvCopying waits until a mirror or a stream with sources has heard of them. A
+// server that is stopped before leaves goroutines behind for a while.
+func kvCopying(t testing.TB, js jetstream.JetStream, stream string) {
+	t.Helper()
+	s, err := js.Stream(t.Context(), stream)
+	kvOK(t, err)
+	jstest.WaitFor(t, 2*kvWait, stream+" to copy", func() bool {
+		info, err := s.Info(t.Context())
+		if err != nil {
+			return false
+		}
+		origins := info.Sources
+		if info.Mirror != nil {
+			origins = append(origins, info.Mirror)
+		}
+		return len(origins) > 0 && !slices.ContainsFunc(origins, func(o *jetstream.StreamSourceInfo) bool { return o.Active < 0 })
+	})
+}
+
 func kvNames(t testing.TB, l jetstream.KeyValueNamesLister) []string {
 	t.Helper()
 	var names []string
@@ -281,6 +300,8 @@ func TestListingsHaveAllBucketsAndMirrorsAndNothingElse(t *testing.T) {
 		kvCreate(t, js, jetstream.KeyValueConfig{Bucket: want[i+1], Storage: jetstream.MemoryStorage})
 	}
 	kvCreate(t, js, jetstream.KeyValueConfig{Bucket: "MIRROR", Mirror: &jetstream.StreamSource{Name: "B0"}, Storage: jetstream.MemoryStorage})
+	kvCopying(t, js, "KV_MIRROR")
+	kvCopying(t, js, "KV_PLAINMIRROR")
 	slices.Sort(want)
 	for name, got := range map[string][]string{
 		"names": kvNames(t, js.KeyValueStoreNames(ctx)), "statuses": kvStatuses(t, js.KeyValueStores(ctx)),
@@ -381,6 +402,8 @@ func TestSourcesAreMappedIntoTheBucket(t *testing.T) {
 	}
 	all := kvCreate(t, js, jetstream.KeyValueConfig{Bucket: "ALL", Sources: sources})
 	kvCreate(t, js, jetstream.KeyValueConfig{Bucket: "ALSO", Sources: sources[:2]})
+	kvCopying(t, js, "KV_ALL")
+	kvCopying(t, js, "KV_ALSO")
 	jstest.WaitFor(t, kvWait, "the sources to arrive", func() bool {
 		keys, _ := all.Keys(ctx)
 		return slices.Equal(keys, []string{"from.S1", "from.S2", "plain.x"})

@@ -319,7 +319,7 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	}
 	answer := func(end uint64, last, ask bool) {
 		t.Helper()
-		if gotLast, gotAsk := i.answer(end); gotLast != last || gotAsk != ask {
+		if gotLast, gotAsk := i.answer(end, end > 0); gotLast != last || gotAsk != ask {
 			t.Fatalf("answer %d: last %v, ask %v", end, gotLast, gotAsk)
 		}
 	}
@@ -506,7 +506,8 @@ func TestParallelWorkStopsAtTheFirstErrorAndReturnsIt(t *testing.T) {
 	err := eachInParallel(t.Context(), 8, items, func(ctx context.Context, i int) error {
 		n := running.Add(1)
 		defer running.Add(-1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		for m := most.Load(); n > m; m = most.Load() {
+			most.CompareAndSwap(m, n)
 		}
 		done.Add(1)
 		if i == 100 {

@@ -231,12 +231,7 @@ func (r *kvRacer) do(ctx context.Context, op kvRaceOp) kvRaceResult {
 // changing. What they were told must fit one order of the writes, and a watch
 // must have seen each write once and in that order.
 func TestRacingWritersAreToldTheTruthWhileLeadersChange(t *testing.T) {
-	const (
-		clients = 16
-		rate    = 2000 // operations a second
-		changes = 4    // of the leader
-		most    = 20000
-	)
+	const clients = 16
 	seed := rand.Uint64()
 	if text := os.Getenv("KV_RACE_SEED"); text != "" {
 		var err error
@@ -267,28 +262,7 @@ func TestRacingWritersAreToldTheTruthWhileLeadersChange(t *testing.T) {
 		}
 		wg.Go(func() { racers[id].run(context.Background(), ticks) })
 	}
-	stepDowns := 0
-	stepDown := time.NewTicker(400 * time.Millisecond)
-	defer stepDown.Stop()
-	pace := time.NewTicker(time.Second / rate)
-	defer pace.Stop()
-	nc := jstest.ConnectURL(t, c.URL())
-	for n := 0; stepDowns < changes && n < most; {
-		select {
-		case <-pace.C:
-			// All may be waiting for an answer.
-			select {
-			case ticks <- n:
-				n++
-			default:
-			}
-		case <-stepDown.C:
-			// There may be no leader just now; then none has to step down.
-			if m, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.KV_TEST", nil, time.Second); err == nil && strings.Contains(string(m.Data), `"success":true`) {
-				stepDowns++
-			}
-		}
-	}
+	stepDowns := kvUnsettle(t, jstest.ConnectURL(t, c.URL()), ticks)
 	close(ticks)
 	wg.Wait()
 	jstest.WaitFor(t, 3*kvWait, "the last write", func() bool {
@@ -314,7 +288,7 @@ func TestRacingWritersAreToldTheTruthWhileLeadersChange(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes of the leader, outcomes: %v", stepDowns, outcomes)
-	if stepDowns < changes {
+	if stepDowns < kvRaceChanges {
 		t.Errorf("the leader changed %d times only", stepDowns)
 	}
 	kvCheckSeen(t, entries, racers)
@@ -324,6 +298,42 @@ func TestRacingWritersAreToldTheTruthWhileLeadersChange(t *testing.T) {
 			t.Logf("%2d [%v, %v] %s", op.ClientId, time.Duration(op.Call), time.Duration(op.Return), kvRegisterModel.DescribeOperation(op.Input, op.Output))
 		}
 	}
+}
+
+const (
+	kvRaceRate    = 2000  // operations a second
+	kvRaceMost    = 20000 // operations
+	kvRaceChanges = 4     // of the leader
+)
+
+// kvUnsettle hands out operations at a steady pace and makes the leader of the
+// bucket step down now and then, until that has happened often enough. It returns
+// how often it did.
+func kvUnsettle(t *testing.T, nc *nats.Conn, ticks chan<- int) int {
+	t.Helper()
+	stepDowns := 0
+	stepDown := time.NewTicker(400 * time.Millisecond)
+	defer stepDown.Stop()
+	pace := time.NewTicker(time.Second / kvRaceRate)
+	defer pace.Stop()
+	for n := 0; stepDowns < kvRaceChanges && n < kvRaceMost; {
+		select {
+		case <-pace.C:
+			// All may be waiting for an answer.
+			select {
+			case ticks <- n:
+				n++
+			default:
+			}
+		case <-stepDown.C:
+			// There may be no leader just now; then none has to step down.
+			m, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.KV_TEST", nil, time.Second)
+			if err == nil && strings.Contains(string(m.Data), `"success":true`) {
+				stepDowns++
+			}
+		}
+	}
+	return stepDowns
 }
 
 // kvUntil reads a watch up to an entry with the given key.

@@ -19,15 +19,15 @@ const kvWait = 10 * time.Second
 
 // kvJetStream returns a handle on a server of the test's own, and the connection
 // of the handle.
-func kvJetStream(t testing.TB, opts ...jetstream.JetStreamOpt) (jetstream.JetStream, *nats.Conn) {
+func kvJetStream(t testing.TB) (jetstream.JetStream, *nats.Conn) {
 	t.Helper()
 	nc := jstest.Connect(t, jstest.StartServer(t))
-	return kvHandle(t, nc, opts...), nc
+	return kvHandle(t, nc), nc
 }
 
-func kvHandle(t testing.TB, nc *nats.Conn, opts ...jetstream.JetStreamOpt) jetstream.JetStream {
+func kvHandle(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(nc, opts...)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestCreateAsksForTheLastMessageOnlyAfterAConflict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := kv.Create(ctx, "k", nil); err != context.Canceled {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	kvRev(t, 1)(kv.Create(t.Context(), "k", nil))
 	if _, err := kv.Create(t.Context(), "k", nil); !errors.Is(err, jetstream.ErrKeyExists) {
@@ -395,7 +395,7 @@ func TestContextsAndConnectionsThatEndedAreToldAsSuch(t *testing.T) {
 	t.Parallel()
 	js, nc := kvJetStream(t)
 	kv := kvCreate(t, js, jetstream.KeyValueConfig{})
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	calls := func(ctx context.Context) map[string]error {
 		errs := make(map[string]error)
@@ -413,7 +413,7 @@ func TestContextsAndConnectionsThatEndedAreToldAsSuch(t *testing.T) {
 		errs["delete"] = js.DeleteKeyValue(ctx, "X")
 		return errs
 	}
-	for name, err := range calls(cancelled) {
+	for name, err := range calls(canceled) {
 		if err != context.Canceled {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -25,10 +25,6 @@ const (
 	// with growing pauses.
 	kvLookMin = 500 * time.Millisecond
 	kvLookMax = 4 * time.Second
-
-	// kvAskMax is how often a stream that grows faster than it can be read is
-	// asked for its end.
-	kvAskMax = 4
 )
 
 // KeyWatcher is a running watch of a bucket, see [KeyValue.Watch].
@@ -44,104 +40,6 @@ type KeyWatcher interface {
 	// nats.ErrBadSubscription, or nats.ErrConnectionClosed if the connection is
 	// closed.
 	Stop() error
-}
-
-// initialEntries finds out which message is the last one of those that were
-// there when a watch began.
-//
-// The server says how many are pending when it makes a consumer, and with each
-// message how many are left. Neither is enough: with a steady writer the number
-// left need not reach zero, and messages that were pending can vanish and are
-// not delivered then. So whichever of the two comes first is taken.
-//
-// Where the server picks the last message of each subject out of several, it
-// (2.15) takes off the number left for older ones that it never counted, and so
-// it is not trusted. A message that vanishes because its key was written again
-// comes later, with its new revision, but by then the update of another key may
-// have been counted in its place; those who must not miss a key are exact, and do
-// not trust the count alone either.
-//
-// What is left of doubt then is settled by asking the stream for its last
-// sequence. If that had been delivered before, nothing is missing. If not, this
-// is repeated once it has been.
-type initialEntries struct {
-	exact    bool
-	trusted  bool // the number of messages left is
-	complete bool
-	left     uint64 // messages to come, if none vanishes
-	seen     uint64 // stream sequence of the last message
-
-	doubtful bool   // the numbers are not enough
-	asking   bool   // the stream is being asked for its last sequence
-	since    uint64 // what was seen when it was asked
-	end      uint64 // the last answer
-	asked    int
-}
-
-// initialStep is what follows from a message.
-type initialStep struct {
-	fresh  bool // it has not come before
-	last   bool // it completes the initial entries
-	enough bool // none can vanish any more: there are updates in place of those that did
-	ask    bool // the stream is to be asked for its last sequence
-}
-
-// restart records that a consumer with so many messages pending begins to
-// deliver. It reports whether that completes the initial entries.
-func (i *initialEntries) restart(pending uint64) bool {
-	if i.complete {
-		i.left = 0
-		return false
-	}
-	i.left, i.doubtful, i.asking, i.end = pending, false, false, 0
-	i.complete = pending == 0
-	return i.complete
-}
-
-// take records a message.
-func (i *initialEntries) take(seq, pending uint64) initialStep {
-	step := initialStep{fresh: seq > i.seen}
-	i.seen = max(i.seen, seq)
-	if i.left > 0 {
-		i.left--
-		step.enough = i.left == 0
-	}
-	if i.complete {
-		return step
-	}
-	counted, drained := i.left == 0, pending == 0
-	switch {
-	case counted && (!i.exact || (drained && i.trusted && !i.doubtful)),
-		drained && !i.exact && i.trusted:
-		i.complete = true
-	case i.doubtful:
-		step.ask = !i.asking && seq >= i.end
-	case counted || drained:
-		i.doubtful, step.ask = true, true
-	}
-	if step.ask {
-		i.asking, i.since = true, i.seen
-	}
-	step.last = i.complete
-	return step
-}
-
-// answer records the last sequence of the stream, or zero if the stream did not
-// answer. The entries may be complete then, or it has to be asked again at once.
-func (i *initialEntries) answer(end uint64) (last, ask bool) {
-	if i.complete || !i.asking {
-		return false, false
-	}
-	i.asking, i.end = false, end
-	i.asked++
-	switch {
-	case end == 0: // the next message is an occasion
-	case i.since >= end || i.asked >= kvAskMax:
-		i.complete = true
-	case i.seen >= end:
-		i.asking, i.since = true, i.seen
-	}
-	return i.complete, i.asking
 }
 
 // entrySink gets what an entry feed delivers. Its methods are called one at a
@@ -170,6 +68,9 @@ type entryFeed struct {
 	opts      watchOpts
 	sink      entrySink
 	feed      *feed // set before anything is delivered
+
+	// whole: the feed selects all that the stream holds.
+	whole bool
 
 	// ctxErr is the Err of the context.
 	ctxErr func() error
@@ -207,6 +108,7 @@ func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *en
 		consumer:  k.watchConsumer(filters, &opts),
 		window:    kvWindow,
 		startMsgs: k.startMsgs(opts.metaOnly),
+		whole:     len(filters) == 0 && len(k.stream.info.Load().Config.Subjects) <= 1,
 		opts:      opts,
 		sink:      sink,
 		first:     initialEntries{trusted: k.single()},
@@ -248,7 +150,7 @@ func (f *entryFeed) start(ctx context.Context) error {
 	f.open = true
 	stopped := f.stopped
 	if !stopped {
-		f.release = context.AfterFunc(ctx, func() { f.end(ctx.Err()) })
+		f.release = context.AfterFunc(ctx, func() { f.finish(ctx.Err()) })
 		if outstanding {
 			f.looking = time.AfterFunc(f.pause, f.look)
 		}
@@ -343,21 +245,39 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 // ask for the moment.
 func (f *entryFeed) ask(restarts uint64) {
 	for again := true; again; {
-		var end uint64
-		if info, err := f.stream.js.streamInfo(f.feed.context(), f.stream.name, nil); err == nil {
-			end = info.State.LastSeq
-		}
-		again = f.answered(restarts, end)
+		end, known := f.end(f.feed.context())
+		again = f.answered(restarts, end, known)
 	}
 }
 
-func (f *entryFeed) answered(restarts, end uint64) (again bool) {
+// end returns the sequence of the last message that the feed selects.
+func (f *entryFeed) end(ctx context.Context) (end uint64, known bool) {
+	if f.whole {
+		info, err := f.stream.js.streamInfo(ctx, f.stream.name, nil)
+		if err != nil {
+			return 0, false
+		}
+		return info.State.LastSeq, true
+	}
+	for _, filter := range f.consumer.FilterSubjects {
+		msg, err := f.stream.GetLastMsgForSubject(ctx, filter)
+		switch {
+		case err == nil:
+			end = max(end, msg.Sequence)
+		case !errors.Is(err, ErrMsgNotFound):
+			return 0, false
+		}
+	}
+	return end, true
+}
+
+func (f *entryFeed) answered(restarts, end uint64, known bool) (again bool) {
 	f.feed.turn.Lock()
 	defer f.feed.turn.Unlock()
 	if f.feed.over || f.at.restarts != restarts {
 		return false
 	}
-	last, again := f.first.answer(end)
+	last, again := f.first.answer(end, known)
 	if last {
 		f.settle()
 	}
@@ -449,9 +369,9 @@ func (f *entryFeed) concede(at feedPosition) bool {
 	return f.first.complete
 }
 
-// end stops the feed for a reason, nil if that is wanted. It reports whether the
+// finish stops the feed for a reason, nil if that is wanted. It reports whether the
 // feed had neither ended nor been stopped before.
-func (f *entryFeed) end(reason error) bool {
+func (f *entryFeed) finish(reason error) bool {
 	f.mu.Lock()
 	if f.stopped {
 		f.mu.Unlock()
@@ -498,7 +418,7 @@ func (f *entryFeed) ended(cause error) {
 // stop is Stop of watchers and listers.
 func (f *entryFeed) stop() error {
 	reason := f.ctxErr()
-	first := f.end(reason)
+	first := f.finish(reason)
 	switch {
 	case f.stream.js.conn.IsClosed():
 		return nats.ErrConnectionClosed

@@ -368,7 +368,7 @@ func (d *download) entry(m *nats.Msg, reply *ackReply, _ KeyValueOp) {
 
 func (d *download) initial() {
 	d.complete = true
-	d.entries.end(nil)
+	d.entries.finish(nil)
 }
 
 func (d *download) ended(reason error) {
@@ -385,7 +385,7 @@ func (d *download) end() {
 		d.patience.Stop()
 	}
 	d.result.mu.Unlock()
-	d.entries.end(nil)
+	d.entries.finish(nil)
 }
 
 // checkReader is run by a timer. It ends the download if nobody has read since
@@ -393,7 +393,7 @@ func (d *download) end() {
 func (d *download) checkReader() {
 	taken := d.result.taken.Load()
 	if taken == d.seen && !d.result.waiting.Load() {
-		d.entries.end(errReaderAway)
+		d.entries.finish(errReaderAway)
 		return
 	}
 	d.seen = taken

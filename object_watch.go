@@ -137,8 +137,8 @@ func (o *objectStore) List(ctx context.Context, opts ...ListObjectsOpt) ([]*Obje
 	if err := f.start(ctx); err != nil {
 		return nil, err
 	}
-	o.awaitProgress(ctx, c.done, &arrived, func() { f.end(context.DeadlineExceeded) })
-	f.end(nil)
+	o.awaitProgress(ctx, c.done, &arrived, func() { f.finish(context.DeadlineExceeded) })
+	f.finish(nil)
 	switch {
 	case !c.complete:
 		return nil, c.reason
