@@ -69,6 +69,9 @@ type entryFeed struct {
 	sink      entrySink
 	feed      *feed // set before anything is delivered
 
+	// whole: the feed selects all that the stream holds.
+	whole bool
+
 	// ctxErr is the Err of the context.
 	ctxErr func() error
 
@@ -105,6 +108,7 @@ func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *en
 		consumer:  k.watchConsumer(filters, &opts),
 		window:    kvWindow,
 		startMsgs: k.startMsgs(opts.metaOnly),
+		whole:     len(filters) == 0 && len(k.stream.info.Load().Config.Subjects) <= 1,
 		opts:      opts,
 		sink:      sink,
 		first:     initialEntries{trusted: k.single()},
@@ -241,14 +245,20 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 // ask for the moment.
 func (f *entryFeed) ask(restarts uint64) {
 	for again := true; again; {
-		end, known := f.lastSequence(f.feed.context())
+		end, known := f.end(f.feed.context())
 		again = f.answered(restarts, end, known)
 	}
 }
 
-// lastSequence asks the stream for the sequence of the last message that the
-// feed selects, 0 if there is none.
-func (f *entryFeed) lastSequence(ctx context.Context) (end uint64, known bool) {
+// end returns the sequence of the last message that the feed selects.
+func (f *entryFeed) end(ctx context.Context) (end uint64, known bool) {
+	if f.whole {
+		info, err := f.stream.js.streamInfo(ctx, f.stream.name, nil)
+		if err != nil {
+			return 0, false
+		}
+		return info.State.LastSeq, true
+	}
 	for _, filter := range f.consumer.FilterSubjects {
 		msg, err := f.stream.GetLastMsgForSubject(ctx, filter)
 		switch {
@@ -359,8 +369,8 @@ func (f *entryFeed) concede(at feedPosition) bool {
 	return f.first.complete
 }
 
-// finish stops the feed for a reason, nil if that is wanted. It reports whether
-// the feed had neither ended nor been stopped before.
+// finish stops the feed for a reason, nil if that is wanted. It reports whether the
+// feed had neither ended nor been stopped before.
 func (f *entryFeed) finish(reason error) bool {
 	f.mu.Lock()
 	if f.stopped {

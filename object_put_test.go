@@ -266,13 +266,27 @@ func TestCanceledPutLeavesNoChunks(t *testing.T) {
 // B1
 func TestPutKeepsTheOrderOfChunksThatNobodyRespondedTo(t *testing.T) {
 	t.Parallel()
-	store, js, _ := objStart(t)
+	_, _, nc := objStart(t)
+	// A request that is under way when the store is deleted may get no answer.
+	looked := make(chan struct{}, 10)
+	js := objHandle(t, nc, jetstream.WithClientTrace(&jetstream.ClientTrace{
+		ResponseReceived: func(subject string, _ []byte, _ nats.Header) {
+			if strings.HasPrefix(subject, "$JS.API.DIRECT.GET.") {
+				looked <- struct{}{}
+			}
+		},
+	}))
 	ctx := objContext(t)
+	store, err := js.ObjectStore(ctx, "B")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, lost := range map[string]int64{"first chunk": 0, "first two": 1000} {
 		content := &objReader{size: 5000, at: func(done int64) {
 			var err error
 			switch done {
 			case 0:
+				<-looked
 				err = js.DeleteObjectStore(ctx, "B")
 			case lost + 1000:
 				_, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: "B", Storage: jetstream.MemoryStorage})
@@ -294,6 +308,12 @@ func TestPutKeepsTheOrderOfChunksThatNobodyRespondedTo(t *testing.T) {
 		}
 		if n := objMessages(t, js, "B"); n != 6 {
 			t.Errorf("%s: %d messages", name, n)
+		}
+		if err := store.Delete(ctx, "A"); err != nil {
+			t.Fatal(err)
+		}
+		for len(looked) > 0 {
+			<-looked
 		}
 	}
 }
@@ -368,7 +388,11 @@ func TestPutThatMayHaveSucceededKeepsTheChunks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watch, err := jstest.Connect(t, s).SubscribeSync("$O.B.>")
+	looker := jstest.Connect(t, s)
+	watch, err := looker.SubscribeSync("$O.B.>")
+	if err == nil {
+		err = looker.Flush()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +410,7 @@ func TestPutThatMayHaveSucceededKeepsTheChunks(t *testing.T) {
 		}
 		cancel()
 	})
-	proxy.SetDelay(jstest.ToClient, 100*time.Millisecond)
+	proxy.SetDelay(jstest.ToClient, time.Second)
 	_, err = store.PutString(ctx, "A", "content")
 	wg.Wait()
 	if err != context.Canceled {
