@@ -117,9 +117,24 @@ func (f *entryFeed) start(ctx context.Context, filters []string) error {
 		cfg.repeat, cfg.startMsgs = true, f.startMsgs()
 		f.first.trusted = f.kv.single()
 	}
+	var before chan uint64
+	if f.first.exact && f.first.trusted {
+		// Goes along with the request for the consumer. Ends with the answer.
+		before = make(chan uint64, 1)
+		go func() {
+			var last uint64
+			if info, err := f.kv.js.streamInfo(ctx, f.kv.stream.name, nil); err == nil {
+				last = info.State.LastSeq
+			}
+			before <- last
+		}()
+	}
 	outstanding := false
 	_, err := f.kv.js.openFeed(ctx, f.kv.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
 		f.feed = feed
+		if before != nil && info.NumPending > 0 {
+			f.first.before = <-before
+		}
 		if f.first.restart(info.NumPending) {
 			f.settle()
 			f.feed.steady()
@@ -218,56 +233,50 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 	}
 	if step.ask {
 		// Ends with its requests, and with the feed at the latest.
-		go f.ask(f.at.restarts)
+		go f.ask(f.at.restarts, f.first.seen)
 	}
 }
 
-// ask asks the stream for its last sequence, until the answer leaves nothing to
-// ask for the moment.
-func (f *entryFeed) ask(restarts uint64) {
+// ask asks the stream for what comes behind a message, until the answer leaves
+// nothing to ask for the moment.
+func (f *entryFeed) ask(restarts, seen uint64) {
 	for again := true; again; {
-		end, known := f.end(f.feed.context())
-		again = f.answered(restarts, end, known)
+		next, known := f.next(f.feed.context(), seen)
+		again, seen = f.answered(restarts, next, known)
 	}
 }
 
-// end returns the sequence of the last message in the stream, or of the last one
-// that matches the filters, if there are any.
-func (f *entryFeed) end(ctx context.Context) (end uint64, known bool) {
+// next returns the sequence of the next message behind the given one that matches
+// the filters, zero if there is none.
+func (f *entryFeed) next(ctx context.Context, seq uint64) (next uint64, known bool) {
 	filters := f.filters
-	if subjects := f.kv.stream.info.Load().Config.Subjects; len(filters) == 0 && len(subjects) > 1 {
-		filters = []string{AllKeys} // the stream holds other messages, too
-	}
 	if len(filters) == 0 {
-		info, err := f.kv.js.streamInfo(ctx, f.kv.stream.name, nil)
-		if err != nil {
-			return 0, false
-		}
-		return info.State.LastSeq, true
+		filters = []string{AllKeys}
 	}
 	for _, filter := range filters {
-		msg, err := f.kv.last(ctx, filter)
+		msg, err := f.kv.stream.GetMsg(ctx, seq+1, WithGetMsgSubject(f.kv.prefixes.read+filter))
 		switch {
-		case err == nil:
-			end = max(end, msg.Sequence)
-		case !errors.Is(err, ErrMsgNotFound):
+		case errors.Is(err, ErrMsgNotFound):
+		case err != nil:
 			return 0, false
+		case next == 0 || msg.Sequence < next:
+			next = msg.Sequence
 		}
 	}
-	return end, true
+	return next, true
 }
 
-func (f *entryFeed) answered(restarts, end uint64, known bool) (again bool) {
+func (f *entryFeed) answered(restarts, next uint64, known bool) (again bool, seen uint64) {
 	f.feed.turn.Lock()
 	defer f.feed.turn.Unlock()
 	if f.feed.over || f.at.restarts != restarts {
-		return false
+		return false, 0
 	}
-	last, again := f.first.answer(end, known)
+	last, again := f.first.answer(next, known)
 	if last {
 		f.settle()
 	}
-	return again
+	return again, f.first.seen
 }
 
 func (f *entryFeed) restarted(info *ConsumerInfo) {
