@@ -1,7 +1,7 @@
 package jetstream
 
 // kvAskMax is how often a stream that grows faster than it can be read is asked for
-// its end.
+// what comes next.
 const kvAskMax = 4
 
 // initialEntries finds out which message is the last one of those that were
@@ -14,25 +14,27 @@ const kvAskMax = 4
 //
 // Where the server picks the last message of each subject out of several, it
 // (2.15) takes off the number left for older ones that it never counted, and so
-// it is not trusted. A message that vanishes because its key was written again
-// comes later, with its new revision, but by then the update of another key may
-// have been counted in its place; those who must not miss a key are exact, and do
-// not trust the count alone either.
+// it is not trusted.
 //
-// What is left of doubt then is settled by asking the stream for its last
-// sequence. If that had been delivered before, nothing is missing. If not, this
-// is repeated once it has been.
+// A message that vanishes because its key was written again comes later, with its
+// new revision, but by then the update of another key may have been counted in
+// its place. Those who must not miss a key are exact: the count is good for them
+// only if all messages are from the part of the stream that was there before.
+//
+// What is left of doubt is settled by asking the stream for the next message
+// behind those that have come. If there is none, nothing is missing. If there is,
+// this is repeated once it has been delivered.
 type initialEntries struct {
 	exact    bool
-	trusted  bool // the number of messages left is
+	trusted  bool   // the number of messages left is
+	before   uint64 // last sequence of the stream before anything was delivered, for exact ones
 	complete bool
 	left     uint64 // messages to come, if none vanishes
 	seen     uint64 // stream sequence of the last message
 
 	doubtful bool   // the numbers are not enough
-	asking   bool   // the stream is being asked for its last sequence
-	since    uint64 // what was seen when it was asked
-	end      uint64 // the last answer
+	asking   bool   // the stream is being asked for what comes next
+	next     uint64 // the last answer
 	asked    int
 }
 
@@ -41,7 +43,7 @@ type initialStep struct {
 	fresh  bool // it has not come before
 	last   bool // it completes the initial entries
 	enough bool // none can vanish any more: there are updates in place of those that did
-	ask    bool // the stream is to be asked for its last sequence
+	ask    bool // the stream is to be asked what comes next
 }
 
 // restart records that a consumer with so many messages pending begins to
@@ -51,7 +53,7 @@ func (i *initialEntries) restart(pending uint64) bool {
 		i.left = 0
 		return false
 	}
-	i.left, i.doubtful, i.asking, i.end = pending, false, false, 0
+	i.left, i.doubtful, i.asking, i.next = pending, false, false, 0
 	i.complete = pending == 0
 	return i.complete
 }
@@ -69,35 +71,37 @@ func (i *initialEntries) take(seq, pending uint64) initialStep {
 	}
 	counted, drained := i.left == 0, pending == 0
 	switch {
-	case counted && (!i.exact || (drained && i.trusted && !i.doubtful)),
+	case counted && (!i.exact || (drained && i.trusted && i.seen <= i.before)),
 		drained && !i.exact && i.trusted:
 		i.complete = true
 	case i.doubtful:
-		step.ask = !i.asking && seq >= i.end
+		step.ask = !i.asking && seq >= i.next
 	case counted || drained:
 		i.doubtful, step.ask = true, true
 	}
 	if step.ask {
-		i.asking, i.since = true, i.seen
+		i.asking = true
 	}
 	step.last = i.complete
 	return step
 }
 
-// answer records the last sequence of the stream, if it is known. The entries may
-// be complete then, or it has to be asked again at once.
-func (i *initialEntries) answer(end uint64, known bool) (last, ask bool) {
+// answer records the sequence of the message that comes next, zero if there is
+// none, unless it is not known. The entries may be complete then, or the stream
+// has to be asked again at once.
+func (i *initialEntries) answer(next uint64, known bool) (last, ask bool) {
 	if i.complete || !i.asking {
 		return false, false
 	}
-	i.asking, i.end = false, end
+	i.asking, i.next = false, 0
 	i.asked++
 	switch {
 	case !known: // the next message is an occasion
-	case i.since >= end || i.asked >= kvAskMax:
+		return false, false
+	case next == 0 || i.asked >= kvAskMax:
 		i.complete = true
-	case i.seen >= end:
-		i.asking, i.since = true, i.seen
+	default:
+		i.next, i.asking = next, i.seen >= next
 	}
 	return i.complete, i.asking
 }

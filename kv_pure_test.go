@@ -307,7 +307,7 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	t.Parallel()
 	fresh := initialStep{fresh: true}
 	last, ask := initialStep{fresh: true, last: true}, initialStep{fresh: true, ask: true}
-	i := initialEntries{exact: true, trusted: true}
+	i := initialEntries{exact: true, trusted: true, before: 2}
 	i.restart(2)
 	check := func(seq, pending uint64, want initialStep) {
 		t.Helper()
@@ -317,10 +317,11 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 			t.Fatalf("message %d: %+v, want %+v", seq, got, want)
 		}
 	}
-	answer := func(end uint64, last, ask bool) {
+	const unknown = 1 << 60
+	answer := func(next uint64, last, ask bool) {
 		t.Helper()
-		if gotLast, gotAsk := i.answer(end, end > 0); gotLast != last || gotAsk != ask {
-			t.Fatalf("answer %d: last %v, ask %v", end, gotLast, gotAsk)
+		if gotLast, gotAsk := i.answer(next, next != unknown); gotLast != last || gotAsk != ask {
+			t.Fatalf("answer %d: last %v, ask %v", next, gotLast, gotAsk)
 		}
 	}
 	check(1, 1, fresh)
@@ -333,19 +334,25 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	answer(7, false, false)
 	check(6, 0, fresh)
 	check(8, 9, ask)
-	answer(0, false, false)
+	answer(unknown, false, false)
 	check(9, 9, ask)
-	answer(9, true, false)
+	answer(0, true, false)
 	check(10, 0, fresh)
 	answer(20, false, false)
 
-	i = initialEntries{exact: true}
+	i = initialEntries{exact: true, trusted: true, before: 2}
+	i.restart(2)
+	check(1, 1, fresh)
+	check(3, 0, ask) // one of them is an update
+	answer(0, true, false)
+
+	i = initialEntries{exact: true, before: 2}
 	i.restart(2)
 	check(1, 1, fresh)
 	check(2, 0, ask) // agree, but are not trusted
 	check(3, 0, fresh)
-	answer(3, false, true) // seen by now, but not when it was asked
-	answer(3, true, false)
+	answer(3, false, true) // has come by now
+	answer(0, true, false)
 
 	i = initialEntries{}
 	i.restart(3)
@@ -362,11 +369,11 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	}
 	answer(100, true, false)
 
-	i = initialEntries{exact: true, trusted: true}
+	i = initialEntries{exact: true, trusted: true, before: 9}
 	i.restart(1)
 	check(1, 5, ask)
 	i.restart(2)
-	answer(1, false, false) // of before the restart
+	answer(0, false, false) // of before the restart
 	check(2, 1, fresh)
 	check(3, 0, last)
 }

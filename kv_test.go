@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"example.com/jetstream"
@@ -307,21 +306,11 @@ func TestKeyAndMarkerExpireWithTheirTTL(t *testing.T) {
 	w, err := kv.WatchAll(ctx, jetstream.UpdatesOnly())
 	kvOK(t, err)
 	kvRev(t, 1)(kv.Create(ctx, "a", []byte("x"), jetstream.KeyTTL(time.Second)))
+	kvExpect(t, w, "a@1")
 	kvPut(t, kv, "b")
+	kvExpect(t, w, "b@2")
 	kvOK(t, kv.Purge(ctx, "b", jetstream.PurgeTTL(time.Second)))
-	var got []string
-	for range 4 {
-		select {
-		case e := <-w.Updates():
-			got = append(got, e.Key()+" "+e.Operation().String())
-		case <-time.After(kvWait):
-			t.Fatalf("no more after %v", got)
-		}
-	}
-	want := []string{"a KeyValuePutOp", "b KeyValuePutOp", "b KeyValuePurgeOp", "a KeyValuePurgeOp"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	kvExpect(t, w, "b@3 purge", "a@4 purge")
 	if e, err := kv.Get(ctx, "a"); e != nil || err != jetstream.ErrKeyNotFound {
 		t.Errorf("expired key: %v, %v", e, err)
 	}

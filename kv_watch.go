@@ -69,9 +69,6 @@ type entryFeed struct {
 	sink      entrySink
 	feed      *feed // set before anything is delivered
 
-	// whole: the feed selects all that the stream holds.
-	whole bool
-
 	// ctxErr is the Err of the context.
 	ctxErr func() error
 
@@ -108,7 +105,6 @@ func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *en
 		consumer:  k.watchConsumer(filters, &opts),
 		window:    kvWindow,
 		startMsgs: k.startMsgs(opts.metaOnly),
-		whole:     len(filters) == 0 && len(k.stream.info.Load().Config.Subjects) <= 1,
 		opts:      opts,
 		sink:      sink,
 		first:     initialEntries{trusted: k.single()},
@@ -134,9 +130,24 @@ func (f *entryFeed) start(ctx context.Context) error {
 	} else {
 		f.first.trusted = true
 	}
+	var before chan uint64
+	if f.first.exact && f.first.trusted {
+		// Goes along with the request for the consumer. Ends with the answer.
+		before = make(chan uint64, 1)
+		go func() {
+			var last uint64
+			if info, err := f.stream.js.streamInfo(ctx, f.stream.name, nil); err == nil {
+				last = info.State.LastSeq
+			}
+			before <- last
+		}()
+	}
 	outstanding := false
 	_, err := f.stream.js.openFeed(ctx, f.stream.name, cfg, func(feed *feed, info *ConsumerInfo) {
 		f.feed = feed
+		if before != nil && info.NumPending > 0 {
+			f.first.before = <-before
+		}
 		if f.first.restart(info.NumPending) {
 			f.settle()
 			f.feed.steady()
@@ -237,51 +248,46 @@ func (f *entryFeed) deliver(m *nats.Msg, reply *ackReply) {
 	}
 	if step.ask {
 		// Ends with its requests, and with the feed at the latest.
-		go f.ask(f.at.restarts)
+		go f.ask(f.at.restarts, f.first.seen)
 	}
 }
 
-// ask asks the stream for its last sequence, until the answer leaves nothing to
-// ask for the moment.
-func (f *entryFeed) ask(restarts uint64) {
+// ask asks the stream for what comes behind a message, until the answer leaves
+// nothing to ask for the moment.
+func (f *entryFeed) ask(restarts, seen uint64) {
 	for again := true; again; {
-		end, known := f.end(f.feed.context())
-		again = f.answered(restarts, end, known)
+		next, known := f.next(f.feed.context(), seen)
+		again, seen = f.answered(restarts, next, known)
 	}
 }
 
-// end returns the sequence of the last message that the feed selects.
-func (f *entryFeed) end(ctx context.Context) (end uint64, known bool) {
-	if f.whole {
-		info, err := f.stream.js.streamInfo(ctx, f.stream.name, nil)
-		if err != nil {
-			return 0, false
-		}
-		return info.State.LastSeq, true
-	}
+// next returns the sequence of the next message behind the given one that the
+// feed selects, zero if there is none.
+func (f *entryFeed) next(ctx context.Context, seq uint64) (next uint64, known bool) {
 	for _, filter := range f.consumer.FilterSubjects {
-		msg, err := f.stream.GetLastMsgForSubject(ctx, filter)
+		msg, err := f.stream.GetMsg(ctx, seq+1, WithGetMsgSubject(filter))
 		switch {
-		case err == nil:
-			end = max(end, msg.Sequence)
-		case !errors.Is(err, ErrMsgNotFound):
+		case errors.Is(err, ErrMsgNotFound):
+		case err != nil:
 			return 0, false
+		case next == 0 || msg.Sequence < next:
+			next = msg.Sequence
 		}
 	}
-	return end, true
+	return next, true
 }
 
-func (f *entryFeed) answered(restarts, end uint64, known bool) (again bool) {
+func (f *entryFeed) answered(restarts, next uint64, known bool) (again bool, seen uint64) {
 	f.feed.turn.Lock()
 	defer f.feed.turn.Unlock()
 	if f.feed.over || f.at.restarts != restarts {
-		return false
+		return false, 0
 	}
-	last, again := f.first.answer(end, known)
+	last, again := f.first.answer(next, known)
 	if last {
 		f.settle()
 	}
-	return again
+	return again, f.first.seen
 }
 
 func (f *entryFeed) restarted(info *ConsumerInfo) {
