@@ -846,6 +846,9 @@ func TestMessagesWithStatusHeaderAreDelivered(t *testing.T) {
 	mgOK(t, err)
 	tpNext(t, it, &log, 6)
 	it.Stop()
+	// The request of the iterator ends when the server hears that its interest is
+	// gone; what is published on another connection before that would go to it.
+	e.settled()
 	store()
 	batch, err := e.cons.Fetch(6)
 	mgEqual(t, "fetched", len(tpBatch(t, batch, err)), 6)
