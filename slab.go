@@ -1,6 +1,9 @@
 package jetstream
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // slabMax is how many values share an allocation at most.
 const slabMax = 16
@@ -39,4 +42,47 @@ func (s *sharedSlab[T]) next() *T {
 	v := own.next()
 	s.slabs.Put(own)
 	return v
+}
+
+const (
+	// textChunkSize is how many bytes of text share an allocation.
+	textChunkSize = 4 << 10
+
+	// textMax is the length from which on a text stands alone.
+	textMax = textChunkSize / 8
+)
+
+// textChunk holds texts, one behind the other. What was written stays as it is,
+// so texts of a chunk can be read while others are added.
+type textChunk struct {
+	text strings.Builder
+}
+
+// textChunks are the chunks with room left. Nobody waits for one.
+var textChunks = sync.Pool{New: func() any { return new(textChunk) }}
+
+// joinText returns first and the rest as one string, such as the subject of a
+// request. It is for strings that are not kept: one that is keeps the chunk it
+// was cut from.
+func joinText(first string, rest ...string) string {
+	size := len(first)
+	for _, part := range rest {
+		size += len(part)
+	}
+	if size > textMax {
+		return first + strings.Join(rest, "")
+	}
+	c := textChunks.Get().(*textChunk)
+	if c.text.Cap()-c.text.Len() < size {
+		c.text.Reset()
+		c.text.Grow(textChunkSize)
+	}
+	start := c.text.Len()
+	c.text.WriteString(first)
+	for _, part := range rest {
+		c.text.WriteString(part)
+	}
+	joined := c.text.String()[start:]
+	textChunks.Put(c)
+	return joined
 }
