@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 )
@@ -250,6 +251,20 @@ var (
 	kvPurgeHeader  = kvWrite{}.header(kvOperationPurge)
 )
 
+// kvUpdateHeader is the header of an update. It serves one after the other, as a
+// map costs more than all else that an update allocates here; once a write has
+// returned, nothing refers to its header any more.
+type kvUpdateHeader struct {
+	header   nats.Header
+	expected [1]string
+}
+
+var kvUpdateHeaders = sync.Pool{New: func() any {
+	h := new(kvUpdateHeader)
+	h.header = nats.Header{ExpectedLastSubjSeqHeader: h.expected[:]}
+	return h
+}}
+
 // header returns the headers of a write. op is empty for one with a value.
 func (w kvWrite) header(op string) nats.Header {
 	h := make(nats.Header, 3)
@@ -369,7 +384,10 @@ func revisionMismatch(err error) error {
 }
 
 func (k *keyValue) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	revision, err := k.write(ctx, key, value, kvWrite{expected: revision, checked: true}.header(""))
+	h := kvUpdateHeaders.Get().(*kvUpdateHeader)
+	h.expected[0] = strconv.FormatUint(revision, 10)
+	revision, err := k.write(ctx, key, value, h.header)
+	kvUpdateHeaders.Put(h)
 	return revision, revisionMismatch(err)
 }
 
