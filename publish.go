@@ -96,6 +96,7 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 	if err != nil {
 		return nil, err
 	}
+	defer o.release()
 	if o.stallWait != 0 {
 		return nil, invalidOption("stall wait cannot be set to sync publish")
 	}
