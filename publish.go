@@ -124,6 +124,10 @@ func (js *jetStream) publishSync(ctx context.Context, msg *nats.Msg, retries int
 		if retries == 0 {
 			return ackValue{}, ErrNoStreamResponse
 		}
+		if !until.IsZero() {
+			// The round trip reports that the time is over.
+			wait = min(wait, time.Until(until))
+		}
 		if err := sleepContext(ctx, wait); err != nil {
 			return ackValue{}, err
 		}
