@@ -135,9 +135,14 @@ func (k *keyValue) History(ctx context.Context, key string, opts ...WatchOpt) ([
 		return nil, err
 	}
 	o.includeHistory = true
-	var entries []KeyValueEntry
+	var (
+		entries []KeyValueEntry
+		made    slab[kvEntry]
+	)
 	err = k.collect(ctx, []string{key}, o, false, func(m *nats.Msg, reply *ackReply, op KeyValueOp) {
-		entries = append(entries, k.entry(m, reply, op))
+		e := made.next(len(m.Data))
+		k.fill(e, m, reply, op)
+		entries = append(entries, e)
 	})
 	if err != nil {
 		return nil, err
