@@ -18,7 +18,7 @@ const (
 
 	// The number of initial entries requested or buffered is within these.
 	kvStartMin = 64
-	kvStartMax = 4096
+	kvStartMax = 16384
 
 	// While initial entries are outstanding and nothing comes, the server is
 	// asked after this time whether there is still something to come, and again
