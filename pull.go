@@ -108,6 +108,10 @@ type pullOwner interface {
 	// cannot be told at this instant. Called with the lock held.
 	buffered() (msgs, bytes int, ok bool)
 
+	// dry reports whether everything that has arrived is consumed. Called with the
+	// lock held.
+	dry() bool
+
 	// inHand returns how many messages the user is working on. Called with the
 	// lock held.
 	inHand() int
@@ -305,6 +309,9 @@ func (s *pullSubscription) settle(id uint64, status pullStatus, size int) verdic
 	}
 	s.engine.control(size)
 	v := s.engine.ended(id, status, now)
+	if errors.Is(status.err, ErrBatchCompleted) && s.order != nil && s.order.more() && s.owner.dry() {
+		s.engine.ranDry()
+	}
 	if !errors.Is(status.err, nats.ErrNoResponders) {
 		// That nobody answers is not a sign of life.
 		s.active = true
@@ -528,6 +535,13 @@ func (c *consumeContext) inHand() int {
 		return 1
 	}
 	return 0
+}
+
+// dry implements [pullOwner]. It is called on the subscription's goroutine, whose
+// message of the moment core counts as pending.
+func (c *consumeContext) dry() bool {
+	msgs, _, err := c.sub.Pending()
+	return err == nil && msgs <= 1
 }
 
 func (c *consumeContext) busy() bool { return c.handling }
