@@ -358,7 +358,7 @@ func TestFetchRefusesInvalidOptions(t *testing.T) {
 			t.Parallel()
 			_, err := poFetch(test.opts...)
 			poRefused(t, err, poPrefix+test.reason)
-			_, err = newBytesRequest(1000, test.opts)
+			err = new(pullRequest).fetchBytes(1000, test.opts)
 			poRefused(t, err, poPrefix+test.reason)
 			starter := &poStarter{}
 			_, err = awaitNext(starter, test.opts)
@@ -375,7 +375,7 @@ func TestOnlyFetchTakesFetchMaxBytes(t *testing.T) {
 	if req, err := poFetch(FetchMaxBytes(100)); err != nil || req.maxBytes != 100 {
 		t.Errorf("Fetch: max bytes %d, %v", req.maxBytes, err)
 	}
-	_, err := newBytesRequest(1000, []FetchOpt{FetchMaxBytes(100)})
+	err := new(pullRequest).fetchBytes(1000, []FetchOpt{FetchMaxBytes(100)})
 	poRefused(t, err, poPrefix+"FetchMaxBytes is only supported by Fetch")
 	_, err = awaitNext(&poStarter{}, []FetchOpt{FetchMaxBytes(100)})
 	poRefused(t, err, poPrefix+"FetchMaxBytes is only supported by Fetch")
@@ -392,10 +392,11 @@ func TestFetchRefusesEmptyBatches(t *testing.T) {
 	if err := checkBatch(1); err != nil {
 		t.Error(err)
 	}
-	if _, err := newBytesRequest(-1, nil); !errors.Is(err, nats.ErrInvalidArg) {
+	if err := new(pullRequest).fetchBytes(-1, nil); !errors.Is(err, nats.ErrInvalidArg) {
 		t.Errorf("negative bytes: %v", err)
 	}
-	if req, err := newBytesRequest(0, nil); err != nil || req.maxBytes != 0 {
+	var req pullRequest
+	if err := req.fetchBytes(0, nil); err != nil || req.maxBytes != 0 {
 		t.Errorf("bytes without limit: %+v, %v", req, err)
 	}
 }
