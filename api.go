@@ -39,8 +39,10 @@ type apiReply interface {
 	apiError() *APIError
 }
 
-// apiPaged is the position a paged response reports.
-type apiPaged struct {
+// pagedResponse is what responses have in common that are pages of a whole. They
+// embed it, in place of [apiResponse].
+type pagedResponse struct {
+	apiResponse
 	Total  int `json:"total"`
 	Offset int `json:"offset"`
 	Limit  int `json:"limit"`
@@ -178,7 +180,7 @@ func (js *jetStream) call(ctx context.Context, subject string, in any, out apiRe
 	if err != nil {
 		return err
 	}
-	err = json.Unmarshal(resp.Data, out)
+	err = decodeReply(resp.Data, out)
 	if apiErr := out.apiError(); apiErr != nil {
 		return apiErr
 	}

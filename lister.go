@@ -214,31 +214,27 @@ func infoPage[T any](infos []*T, name func(*T) string, missing []string, total i
 
 // streamListResponse is the reply to STREAM.LIST.
 type streamListResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Streams []*StreamInfo `json:"streams"`
 	Missing []string      `json:"missing"`
 }
 
 // streamNamesResponse is the reply to STREAM.NAMES.
 type streamNamesResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Streams []string `json:"streams"`
 }
 
 // consumerListResponse is the reply to CONSUMER.LIST.
 type consumerListResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Consumers []*ConsumerInfo `json:"consumers"`
 	Missing   []string        `json:"missing"`
 }
 
 // consumerNamesResponse is the reply to CONSUMER.NAMES.
 type consumerNamesResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Consumers []string `json:"consumers"`
 }
 
