@@ -47,8 +47,8 @@ type scannedReply interface {
 	reset()
 }
 
-// decodeReply decodes an API response.
-func decodeReply(data []byte, out apiReply) error {
+// unmarshalReply is [json.Unmarshal] for an API response.
+func unmarshalReply(data []byte, out apiReply) error {
 	if reply, ok := out.(scannedReply); ok {
 		s := jsonScan{data: data}
 		reply.scan(&s)

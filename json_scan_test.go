@@ -145,7 +145,7 @@ func jsServerReplies(t testing.TB) map[string][][]byte {
 	replies := make(map[string][][]byte)
 	ask := func(kind, subject, body string) {
 		t.Helper()
-		resp, err := js.request(t.Context(), subject, []byte(body))
+		resp, err := js.request(t.Context(), []byte(body), subject)
 		if err != nil {
 			t.Fatalf("%s %s: %v", subject, body, err)
 		}
@@ -239,7 +239,7 @@ func TestScanLeavesTheUnusualToTheDecoder(t *testing.T) {
 			decoded := jsReplies[kind]()
 			err := json.Unmarshal([]byte(doc), decoded)
 			got := jsReplies[kind]()
-			if gotErr := decodeReply([]byte(doc), got); fmt.Sprint(gotErr) != fmt.Sprint(err) || !reflect.DeepEqual(got, decoded) {
+			if gotErr := unmarshalReply([]byte(doc), got); fmt.Sprint(gotErr) != fmt.Sprint(err) || !reflect.DeepEqual(got, decoded) {
 				t.Errorf("%s: %q decodes as %s, %v; want %s, %v", kind, doc, jsText(got), gotErr, jsText(decoded), err)
 			}
 		}
@@ -271,7 +271,7 @@ func TestScanDoesNotFollowEndlessNesting(t *testing.T) {
 		data = append(data, '[')
 	}
 	var syntax *json.SyntaxError
-	if err := decodeReply(data, new(successResponse)); !errors.As(err, &syntax) {
+	if err := unmarshalReply(data, new(successResponse)); !errors.As(err, &syntax) {
 		t.Errorf("error is %v", err)
 	}
 }
