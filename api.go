@@ -39,8 +39,10 @@ type apiReply interface {
 	apiError() *APIError
 }
 
-// apiPaged is the position a paged response reports.
-type apiPaged struct {
+// pagedResponse is what responses have in common that are pages of a whole. They
+// embed it, in place of [apiResponse].
+type pagedResponse struct {
+	apiResponse
 	Total  int `json:"total"`
 	Offset int `json:"offset"`
 	Limit  int `json:"limit"`
@@ -184,7 +186,7 @@ func (js *jetStream) call(ctx context.Context, subject string, in any, out apiRe
 // decodeReply decodes the response to an API request. The error it carries, if
 // any, is returned as [jetStream.call] says.
 func decodeReply(data []byte, out apiReply) error {
-	err := json.Unmarshal(data, out)
+	err := unmarshalReply(data, out)
 	if apiErr := out.apiError(); apiErr != nil {
 		return apiErr
 	}
