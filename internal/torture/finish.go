@@ -138,7 +138,7 @@ func (s *site) check(all truth) {
 		s.report.failAll("consumers handle all", named(name, violations))
 		s.report.count(s.name+" handled", len(book.all))
 		for why, n := range again {
-			s.report.count(s.name+" redelivered "+why, n)
+			s.report.count(s.name+" redelivered to "+name+" "+why, n)
 		}
 	}
 	for name, book := range s.ordered {
