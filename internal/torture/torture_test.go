@@ -11,7 +11,7 @@ import (
 
 var (
 	seed     = flag.Uint64("torture.seed", 1, "what the schedule of faults and the workloads are drawn from")
-	duration = flag.Duration("torture.duration", 45*time.Second, "how long the faults and the workloads go on")
+	duration = flag.Duration("torture.duration", 40*time.Second, "how long the faults and the workloads go on")
 	serve    = flag.String("torture.serve", "", "be the servers of this site, for the process that started this one")
 )
 
