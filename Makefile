@@ -12,11 +12,11 @@ COVER_MIN         ?= 85
 FUZZTIME          ?= 30s
 # Which workloads to compare, how often, and for how many operations relative to
 # their standard length.
-BENCH             ?= .
+W                 ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
 
-.PHONY: check format fmt vet lint race test cover fuzz bench microbench tools clean
+.PHONY: check format fmt vet lint race test cover fuzz bench bench-allocs microbench tools clean
 
 ## check: all that must pass before a commit
 check: format vet lint race
@@ -56,13 +56,17 @@ fuzz:
 		done; \
 	done
 
-## bench: compare with the reference, workload by workload
+## bench: compare with the reference, workload by workload, and judge by the targets
 bench:
-	go run ./internal/benchcmp -run '$(BENCH)' -rounds $(ROUNDS) -scale $(SCALE)
+	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE)
+
+## bench-allocs: fail when allocations or bytes are above their targets
+bench-allocs:
+	go run ./internal/benchcmp -run '$(W)' -allocs
 
 ## microbench: the same workloads as ordinary Go benchmarks
 microbench:
-	go test -run '^$$' -bench 'Compare/$(BENCH)' -benchtime 1s -count 3 .
+	go test -run '^$$' -bench 'Compare/$(W)' -benchtime 1s -count 3 .
 
 ## tools: build the tools the other targets use
 tools: $(GOFUMPT) $(GOLANGCI)

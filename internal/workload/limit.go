@@ -187,7 +187,7 @@ func listPages(_ context.Context, r *Run) error {
 				return err
 			}
 		}
-		r.done = min(r.done+r.streams(), r.n)
+		r.done += r.streams()
 	}
 	return nil
 }

@@ -212,7 +212,7 @@ func objects() []Workload {
 func managing() []Workload {
 	return []Workload{
 		{
-			Name: "StreamInfos2000", N: 10 * streamCount, Unit: "stream", Alone: true,
+			Name: "StreamInfos2000", N: 10 * streamCount, Unit: unitStream, Alone: true,
 			ground: manyStreams, do: streamInfos, limit: listPages,
 		},
 		{
