@@ -102,7 +102,7 @@ func publishing() []Workload {
 		},
 		{
 			Name: "PublishAsyncHeaders", N: 100_000, Unit: unit,
-			ground: newStream, do: publishHeaders, limit: publishCountingHeaders,
+			ground: newStream, open: numberIDs, do: publishHeaders, limit: publishCountingHeaders,
 		},
 		{
 			Name: "PublishAsyncAcks", N: 100_000, Unit: unit,
