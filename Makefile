@@ -15,8 +15,10 @@ FUZZTIME          ?= 30s
 W                 ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
+# Where make bench keeps and draws its results, as in KEEP=docs; nowhere by default.
+KEEP              ?=
 
-.PHONY: check format fmt vet lint race test cover fuzz bench bench-allocs microbench tools clean
+.PHONY: check format fmt vet lint race test cover fuzz bench bench-allocs growth pictures microbench tools clean
 
 ## check: all that must pass before a commit
 check: format vet lint race
@@ -58,11 +60,19 @@ fuzz:
 
 ## bench: compare with the reference, workload by workload, and judge by the targets
 bench:
-	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE)
+	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE) $(if $(KEEP),-draw $(KEEP))
 
 ## bench-allocs: fail when allocations or bytes are above their targets
 bench-allocs:
 	go run ./internal/benchcmp -run '$(W)' -allocs
+
+## growth: measure how cost grows with the size of the work, and draw it
+growth:
+	go run ./internal/benchcmp -growth -rounds 3 -draw docs
+
+## pictures: draw docs/*.svg again from what was measured last
+pictures:
+	go run ./internal/benchcmp -rounds 0 -draw docs
 
 ## microbench: the same workloads as ordinary Go benchmarks
 microbench:

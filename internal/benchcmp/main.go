@@ -9,6 +9,7 @@
 //
 //	go run ./internal/benchcmp -run 'Consume|Next' -rounds 10
 //	go run ./internal/benchcmp -allocs
+//	go run ./internal/benchcmp -growth -draw docs
 //
 // Allocations and bytes are exact. CPU time needs ten rounds and a margin of ten
 // percent, and rates mean little on a machine that does other work.
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 )
 
@@ -29,6 +31,10 @@ type config struct {
 	scale  float64
 	match  *regexp.Regexp
 	allocs bool
+	growth bool
+	// dir is where pictures are drawn, and what they are drawn from is kept in its
+	// folder bench. Empty: nowhere.
+	dir string
 }
 
 func main() {
@@ -58,9 +64,12 @@ func parseFlags() (config, error) {
 	flag.IntVar(&cfg.rounds, "rounds", 5, "how often each workload is run by each implementation")
 	flag.Float64Var(&cfg.scale, "scale", 1, "length of a run relative to the workload's standard")
 	flag.BoolVar(&cfg.allocs, "allocs", false, "check only allocations and bytes, and fail if they are too many")
+	flag.BoolVar(&cfg.growth, "growth", false, "measure how cost grows with the size of the work")
+	flag.StringVar(&cfg.dir, "draw", "", "keep what is measured in the folder bench of this `directory`, and draw it;\n"+
+		"with 0 rounds, draw what is there")
 	pattern := flag.String("run", ".", "run the workloads that match this `regexp`")
 	flag.Parse()
-	if cfg.rounds < 1 || cfg.scale <= 0 {
+	if cfg.rounds < 0 || cfg.scale <= 0 || cfg.rounds == 0 && cfg.dir == "" {
 		return cfg, errors.New("rounds and scale must be positive")
 	}
 	var err error
@@ -69,6 +78,26 @@ func parseFlags() (config, error) {
 }
 
 func run(ctx context.Context, cfg config) error {
+	if cfg.rounds > 0 {
+		if err := measureAll(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	if cfg.dir == "" {
+		return nil
+	}
+	return draw(cfg.dir)
+}
+
+// measureAll measures what the flags ask for, and keeps it if it is to be drawn.
+func measureAll(ctx context.Context, cfg config) error {
+	if cfg.growth {
+		grown, err := measureGrowth(ctx, cfg.rounds)
+		if err != nil || cfg.dir == "" {
+			return err
+		}
+		return save(filepath.Join(cfg.dir, "bench", growthFile), grown)
+	}
 	workloads, err := matching(cfg.match)
 	if err != nil {
 		return err
@@ -76,6 +105,9 @@ func run(ctx context.Context, cfg config) error {
 	if cfg.allocs {
 		return checkAllocs(ctx, workloads)
 	}
-	_, err = compare(ctx, workloads, cfg.rounds, cfg.scale)
-	return err
+	results, err := compare(ctx, workloads, cfg.rounds, cfg.scale)
+	if err != nil || cfg.dir == "" {
+		return err
+	}
+	return save(filepath.Join(cfg.dir, "bench", compareFile), keep(results))
 }

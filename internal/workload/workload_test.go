@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -33,6 +34,21 @@ func TestWorkloadsDoTheirWorkOnBothImplementations(t *testing.T) {
 			}
 			runAll(t, s, w, impls)
 		})
+	}
+}
+
+func TestGrowthDoesItsWorkOnBothImplementations(t *testing.T) {
+	t.Parallel()
+	s := jstest.StartServer(t)
+	for _, d := range workload.Growth() {
+		for _, kind := range d.Kinds {
+			for _, point := range []int{d.Points[0], d.Points[len(d.Points)-1]} {
+				t.Run(fmt.Sprintf("%s/%s/%d", d.Name, kind.Name, point), func(t *testing.T) {
+					t.Parallel()
+					runAll(t, s, kind.At(point), []workload.Impl{workload.Ours(), workload.Ref()})
+				})
+			}
+		}
 	}
 }
 
