@@ -68,7 +68,7 @@ bench-allocs:
 
 ## growth: measure how cost grows with the size of the work, and draw it
 growth:
-	go run ./internal/benchcmp -growth -rounds 3 -draw docs
+	go run ./internal/benchcmp -growth -run '$(W)' -rounds 3 -draw docs
 
 ## pictures: draw docs/*.svg again from what was measured last
 pictures:

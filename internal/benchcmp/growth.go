@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"example.com/jetstream/internal/workload"
@@ -16,17 +17,21 @@ const worse = 1.1
 
 const growthFormat = "%-12s %-13s %9d %18s %18s %18s\n"
 
-// measureGrowth runs all dimensions and returns what they cost, after printing it.
-func measureGrowth(ctx context.Context, rounds int) (out []growth, err error) {
+// measureGrowth runs the dimensions whose names match, prints what they cost and
+// calls done with it.
+func measureGrowth(ctx context.Context, match *regexp.Regexp, rounds int, done func(growth) error) (err error) {
 	urls, stop, err := startChild(nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	fmt.Println("Ours and the reference's: µs CPU, allocations and messages a second.")
 	dimensions := workload.Growth()
 	for i := range dimensions {
 		d := &dimensions[i]
+		if !match.MatchString(d.Name) {
+			continue
+		}
 		g := newGrowth(d)
 		for _, kind := range d.Kinds {
 			c := curve{Kind: kind.Name}
@@ -35,18 +40,22 @@ func measureGrowth(ctx context.Context, rounds int) (out []growth, err error) {
 				w.Name = fmt.Sprintf("%s/%s/%d", d.Name, kind.Name, point)
 				r, err := measure(ctx, urls, &w, rounds, w.N)
 				if err != nil {
-					return nil, fmt.Errorf("%s: %w", w.Name, err)
+					return fmt.Errorf("%s: %w", w.Name, err)
 				}
 				fmt.Printf(growthFormat, d.Name, kind.Name, point, pair(r, cpu, 2), pair(r, allocs, 1), pair(r, rate, 0))
-				c.Points = append(c.Points, growthPoint{At: point, Ours: figuresOf(r.ours), Ref: figuresOf(r.theirs)})
+				c.Points = append(c.Points, growthPoint{At: point, Ours: costsOf(r.ours), Ref: costsOf(r.theirs)})
 			}
 			fmt.Print(remarks(c, d.Name == "payload"))
 			g.Curves = append(g.Curves, c)
 		}
-		out = append(out, g)
+		if err := done(g); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
 }
+
+func costsOf(of func(metric) float64) costs { return costs{of(cpu), of(allocs), of(rate)} }
 
 // remarks says where a curve is above the reference's, and where it grows. What
 // a message costs grows with its size, of course.

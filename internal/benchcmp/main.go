@@ -67,7 +67,7 @@ func parseFlags() (config, error) {
 	flag.BoolVar(&cfg.growth, "growth", false, "measure how cost grows with the size of the work")
 	flag.StringVar(&cfg.dir, "draw", "", "keep what is measured in the folder bench of this `directory`, and draw it;\n"+
 		"with 0 rounds, draw what is there")
-	pattern := flag.String("run", ".", "run the workloads that match this `regexp`")
+	pattern := flag.String("run", ".", "run the workloads, or the dimensions of growth, that match this `regexp`")
 	flag.Parse()
 	if cfg.rounds < 0 || cfg.scale <= 0 || cfg.rounds == 0 && cfg.dir == "" {
 		return cfg, errors.New("rounds and scale must be positive")
@@ -92,11 +92,12 @@ func run(ctx context.Context, cfg config) error {
 // measureAll measures what the flags ask for, and keeps it if it is to be drawn.
 func measureAll(ctx context.Context, cfg config) error {
 	if cfg.growth {
-		grown, err := measureGrowth(ctx, cfg.rounds)
-		if err != nil || cfg.dir == "" {
-			return err
-		}
-		return save(filepath.Join(cfg.dir, "bench", growthFile), grown)
+		return measureGrowth(ctx, cfg.match, cfg.rounds, func(g growth) error {
+			if cfg.dir == "" {
+				return nil
+			}
+			return save(filepath.Join(cfg.dir, "bench", growthFile(g.Dimension)), g)
+		})
 	}
 	workloads, err := matching(cfg.match)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,10 +13,9 @@ import (
 
 // The pictures are drawn from these files, so that they can be drawn again
 // without measuring.
-const (
-	compareFile = "compare.json"
-	growthFile  = "growth.json"
-)
+const compareFile = "compare.json"
+
+func growthFile(dimension string) string { return "growth-" + dimension + ".json" }
 
 // comparison is what is kept of a workload.
 type comparison struct {
@@ -105,23 +105,27 @@ var overview = []struct{ workload, label string }{
 // not there have no pictures.
 func draw(dir string) error {
 	var compared []comparison
-	var grown []growth
-	for path, v := range map[string]any{compareFile: &compared, growthFile: &grown} {
-		if err := load(filepath.Join(dir, "bench", path), v); err != nil && !os.IsNotExist(err) {
-			return err
-		}
+	err := drawFrom(dir, compareFile, &compared, "overview.svg", func() []byte { return overviewBars(compared).SVG() })
+	for _, d := range workload.Growth() {
+		var g growth
+		err = errors.Join(err, drawFrom(dir, growthFile(d.Name), &g, "growth-"+d.Name+".svg", func() []byte {
+			return g.chart().SVG()
+		}))
 	}
-	if len(compared) > 0 {
-		if err := os.WriteFile(filepath.Join(dir, "overview.svg"), overviewBars(compared).SVG(), 0o644); err != nil {
-			return err
-		}
+	return err
+}
+
+// drawFrom loads a file into v and writes the picture of that, unless there is no
+// such file.
+func drawFrom(dir, file string, v any, name string, picture func() []byte) error {
+	err := load(filepath.Join(dir, "bench", file), v)
+	if os.IsNotExist(err) {
+		return nil
 	}
-	for _, g := range grown {
-		if err := os.WriteFile(filepath.Join(dir, "growth-"+g.Dimension+".svg"), g.chart().SVG(), 0o644); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	return nil
+	return os.WriteFile(filepath.Join(dir, name), picture(), 0o644)
 }
 
 func overviewBars(compared []comparison) plot.Bars {
@@ -156,9 +160,16 @@ type curve struct {
 }
 
 type growthPoint struct {
-	At   int     `json:"at"`
-	Ours figures `json:"ours"`
-	Ref  figures `json:"reference"`
+	At   int   `json:"at"`
+	Ours costs `json:"ours"`
+	Ref  costs `json:"reference"`
+}
+
+// costs are those of one message.
+type costs struct {
+	CPU    float64 `json:"cpu_us"`
+	Allocs float64 `json:"allocs"`
+	Rate   float64 `json:"rate"`
 }
 
 // chart draws CPU time for each message. It shares a color among both

@@ -19,8 +19,8 @@ func TestPicturesAreDrawnFromWhatWasKept(t *testing.T) {
 	}
 	dimensions := workload.Growth()
 	g := newGrowth(&dimensions[0])
-	g.Curves = []curve{{Kind: "Consume", Points: []growthPoint{{At: 1, Ours: figures{CPU: 1}, Ref: figures{CPU: 2}}}}}
-	if err := save(filepath.Join(dir, "bench", growthFile), []growth{g}); err != nil {
+	g.Curves = []curve{{Kind: "Consume", Points: []growthPoint{{At: 1, Ours: costs{CPU: 1}, Ref: costs{CPU: 2}}}}}
+	if err := save(filepath.Join(dir, "bench", growthFile(g.Dimension)), g); err != nil {
 		t.Fatal(err)
 	}
 	if err := draw(dir); err != nil {
@@ -60,7 +60,7 @@ func TestOverviewNamesExistingWorkloads(t *testing.T) {
 func TestRemarksOnCurves(t *testing.T) {
 	t.Parallel()
 	point := func(at int, ours, ref float64) growthPoint {
-		return growthPoint{At: at, Ours: figures{CPU: ours}, Ref: figures{CPU: ref}}
+		return growthPoint{At: at, Ours: costs{CPU: ours}, Ref: costs{CPU: ref}}
 	}
 	c := curve{Kind: "Consume", Points: []growthPoint{point(1, 2, 3), point(10, 2.1, 1.8), point(100, 3, 4)}}
 	grown := "  Consume at 100: grown from 2.00 µs to 3.00 µs\n"
