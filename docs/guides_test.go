@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,23 +38,11 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// answer lets a test wait for the first message that is handled.
-func answer(handled *atomic.Int64, ctx context.Context) error {
-	for handled.Load() == 0 {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
 func guideWorkers(ctx context.Context, _ jetstream.JetStream, cons jetstream.Consumer) error {
-	var handled atomic.Int64
+	ctx, cancel := context.WithCancel(ctx)
 	handle := func(msg jetstream.Msg) {
-		handled.Add(1)
 		warn(msg.Ack())
+		cancel()
 	}
 	// region: workers
 	const workers = 4
@@ -67,7 +54,7 @@ func guideWorkers(ctx context.Context, _ jetstream.JetStream, cons jetstream.Con
 		}
 		running = append(running, cc)
 	}
-	// ...
+	<-ctx.Done() // the program is told to end
 	for _, cc := range running {
 		cc.Drain()
 	}
@@ -75,7 +62,7 @@ func guideWorkers(ctx context.Context, _ jetstream.JetStream, cons jetstream.Con
 		<-cc.Closed()
 	}
 	// end of region
-	return answer(&handled, ctx)
+	return nil
 }
 
 func guideProgress(ctx context.Context, _ jetstream.JetStream, cons jetstream.Consumer) error {

@@ -59,14 +59,16 @@ func measureWindow(ctx context.Context, s size) (chart, error) {
 // measureThreshold measures how fast messages come, over a long link, by when
 // more are asked for, and what that costs in requests.
 func measureThreshold(ctx context.Context, s size) (chart, error) {
-	thresholds := s.values(50, 125, 250, 375, 450, 500)
+	thresholds := s.values(0, 50, 125, 250, 375, 450, 500)
 	c := chart{
 		Name: "threshold", Title: "Messages per second by threshold, window of 500, 20 ms round trip",
 		Option: "PullThresholdMessages", Unit: "messages/s", Values: labels(thresholds),
 	}
+	c.Values[0] = "default"
 	speed, requests := series{Name: "messages/s"}, series{Name: "requests per 10,000 messages"}
 	err := each(ctx, s.messages, 128, func(b *bench) error {
 		for _, threshold := range thresholds {
+			// Zero is the default.
 			r, err := b.best(ctx, s.rounds, 20*time.Millisecond, s.messages, jetstream.PullThresholdMessages(threshold))
 			if err != nil {
 				return err
