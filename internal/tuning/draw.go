@@ -23,15 +23,13 @@ const plotStyle = `text{font:13px sans-serif;fill:#333}.title{font-weight:bold;f
 
 // draw renders a chart as SVG. Values of the option stand at equal distances.
 func draw(c *chart) string {
-	shown := c.Series
-	var top10 float64
-	low := math.Inf(1)
-	for _, s := range shown {
+	low, high := math.Inf(1), 0.0
+	for _, s := range c.Series {
 		for _, f := range s.Figures {
-			top10, low = max(top10, f), min(low, f)
+			low, high = min(low, f), max(high, f)
 		}
 	}
-	axis := newAxis(low, top10, c.Log)
+	axis := newAxis(low, high, c.Log)
 	var out strings.Builder
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label=%q>`+"\n", plotWidth, plotHeight, html.EscapeString(c.Title))
 	fmt.Fprintf(&out, "<style>%s</style>\n", plotStyle)
@@ -46,11 +44,11 @@ func draw(c *chart) string {
 	}
 	fmt.Fprintf(&out, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", left+innerWidth/2, plotHeight-bottom+42, html.EscapeString(c.Option))
 	legend := left
-	for n, s := range shown {
+	for n, s := range c.Series {
 		var path strings.Builder
 		for i, f := range s.Figures {
 			x, y := xAt(i, len(c.Values)), axis.y(f)
-			fmt.Fprintf(&path, "%c%.1f %.1f", "LM"[btoi(i == 0)], x, y)
+			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x, y)
 			fmt.Fprintf(&out, `<circle class="s%d" cx="%.1f" cy="%.1f" r="3.5"/>`, n, x, y)
 		}
 		fmt.Fprintf(&out, `<path class="s%d" d="%s"/>`, n, path.String())
@@ -59,13 +57,6 @@ func draw(c *chart) string {
 	}
 	out.WriteString("</svg>\n")
 	return out.String()
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // xAt returns where the i-th of n values of the option stands.
@@ -93,10 +84,11 @@ func newAxis(low, high float64, log bool) axis {
 		}
 		return a
 	}
-	step := math.Pow(10, math.Floor(math.Log10(high/4)))
+	power := math.Pow(10, math.Floor(math.Log10(high/4)))
+	step := power
 	for _, factor := range []float64{2, 5, 10} {
 		if high/step > 6 {
-			step = step / lastFactor(step) * factor
+			step = power * factor
 		}
 	}
 	a := axis{to: math.Ceil(high/step) * step}
@@ -104,11 +96,6 @@ func newAxis(low, high float64, log bool) axis {
 		a.ticks = append(a.ticks, tick)
 	}
 	return a
-}
-
-// lastFactor returns the leading digit of a step.
-func lastFactor(step float64) float64 {
-	return math.Round(step / math.Pow(10, math.Floor(math.Log10(step)+1e-9)))
 }
 
 // y returns the height of a figure.

@@ -78,7 +78,7 @@ func measureThreshold(ctx context.Context, s size) (chart, error) {
 		}
 		return nil
 	})
-	c.Series = []series{speed, requests}
+	c.Series, c.Beside = []series{speed}, []series{requests}
 	return c, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +28,8 @@ type chart struct {
 	Unit   string   `json:"unit"`
 	Log    bool     `json:"log,omitempty"`
 	Series []series `json:"series"`
+	// Beside has series of another unit, which are in the table only.
+	Beside []series `json:"beside,omitempty"`
 }
 
 type series struct {
@@ -127,14 +130,15 @@ func replaceBetween(text, name, content string) (string, error) {
 // table renders the figures in Markdown.
 func table(c chart) string {
 	var out strings.Builder
+	columns := slices.Concat(c.Series, c.Beside)
 	out.WriteString("| " + c.Option + " |")
-	for _, s := range c.Series {
+	for _, s := range columns {
 		out.WriteString(" " + s.Name + " |")
 	}
-	out.WriteString("\n|---|" + strings.Repeat("---:|", len(c.Series)) + "\n")
+	out.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)) + "\n")
 	for i, value := range c.Values {
 		out.WriteString("| " + value + " |")
-		for _, s := range c.Series {
+		for _, s := range columns {
 			out.WriteString(" " + figure(s.Figures[i]) + " |")
 		}
 		out.WriteString("\n")
