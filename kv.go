@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 )
@@ -132,21 +133,16 @@ type keyValue struct {
 	stream   *stream
 	bucket   string
 	prefixes kvPrefixes
-	// direct starts the API subject of a direct get by key.
-	direct string
 }
 
 var _ KeyValue = (*keyValue)(nil)
 
 func newKeyValue(js *jetStream, bucket string, info *StreamInfo) *keyValue {
-	s := newStream(js, info.Config.Name, info)
-	prefixes := kvSubjects(js.prefix, bucket, &info.Config)
 	return &keyValue{
 		js:       js,
-		stream:   s,
+		stream:   newStream(js, info.Config.Name, info),
 		bucket:   bucket,
-		prefixes: prefixes,
-		direct:   s.directSubject() + "." + prefixes.read,
+		prefixes: kvSubjects(js.prefix, bucket, &info.Config),
 	}
 }
 
@@ -180,7 +176,7 @@ func (k *keyValue) GetRevision(ctx context.Context, key string, revision uint64)
 	if revision == 0 {
 		return k.value(k.last(ctx, key))
 	}
-	msg, err := k.stream.GetMsg(ctx, revision)
+	msg, err := k.stream.getMsg(ctx, apiMsgGetRequest{Seq: revision})
 	if err == nil && k.key(msg.Subject) != key {
 		return nil, ErrKeyNotFound
 	}
@@ -188,12 +184,12 @@ func (k *keyValue) GetRevision(ctx context.Context, key string, revision uint64)
 }
 
 // last gets the last message of a key.
-func (k *keyValue) last(ctx context.Context, key string) (*RawStreamMsg, error) {
-	return k.stream.lastMsg(ctx, k.direct+key)
+func (k *keyValue) last(ctx context.Context, key string) (RawStreamMsg, error) {
+	return k.stream.lastMsg(ctx, k.prefixes.read, key)
 }
 
 // value returns the entry that a message is if it holds a value.
-func (k *keyValue) value(msg *RawStreamMsg, err error) (KeyValueEntry, error) {
+func (k *keyValue) value(msg RawStreamMsg, err error) (KeyValueEntry, error) {
 	if err != nil {
 		return nil, mapNotFound(err)
 	}
@@ -204,13 +200,15 @@ func (k *keyValue) value(msg *RawStreamMsg, err error) (KeyValueEntry, error) {
 	if value == nil {
 		value = []byte{}
 	}
-	return &kvEntry{
+	entry := newKVEntry(len(value))
+	*entry = kvEntry{
 		bucket:   k.bucket,
 		key:      k.key(msg.Subject),
 		value:    value,
 		revision: msg.Sequence,
 		created:  msg.Time,
-	}, nil
+	}
+	return entry, nil
 }
 
 func mapNotFound(err error) error {
@@ -238,7 +236,7 @@ func (k *keyValue) write(ctx context.Context, key string, value []byte, header n
 	if !validKey(key) {
 		return 0, ErrInvalidKey
 	}
-	msg := &nats.Msg{Subject: k.prefixes.write + key, Data: value, Header: header}
+	msg := &nats.Msg{Subject: joinText(k.prefixes.write, key), Data: value, Header: header}
 	ack, err := k.js.publishSync(ctx, msg, DefaultPubRetryAttempts, DefaultPubRetryWait)
 	if err != nil {
 		return 0, err
@@ -252,6 +250,20 @@ var (
 	kvDeleteHeader = kvWrite{}.header(kvOperationDelete)
 	kvPurgeHeader  = kvWrite{}.header(kvOperationPurge)
 )
+
+// kvUpdateHeader is the header of an update. It serves one after the other, as a
+// map costs more than all else that an update allocates here; once a write has
+// returned, nothing refers to its header any more.
+type kvUpdateHeader struct {
+	header   nats.Header
+	expected [1]string
+}
+
+var kvUpdateHeaders = sync.Pool{New: func() any {
+	h := new(kvUpdateHeader)
+	h.header = nats.Header{ExpectedLastSubjSeqHeader: h.expected[:]}
+	return h
+}}
 
 // header returns the headers of a write. op is empty for one with a value.
 func (w kvWrite) header(op string) nats.Header {
@@ -317,13 +329,13 @@ func (w kvWrite) withCreateOpts(opts []KVCreateOpt) (kvWrite, error) {
 // that lags behind, and the leader is asked.
 func (k *keyValue) markerAfter(ctx context.Context, key string, refusal error) (uint64, bool) {
 	actual, known := actualRevision(refusal)
-	var msg *RawStreamMsg
+	var msg RawStreamMsg
 	var err error
 	if known {
 		msg, err = k.last(ctx, key)
 	}
 	if !known || (err == nil && msg.Sequence < actual) || errors.Is(err, ErrMsgNotFound) {
-		msg, err = k.stream.getStored(ctx, &apiMsgGetRequest{LastFor: k.prefixes.read + key})
+		msg, err = k.stream.getStored(ctx, apiMsgGetRequest{LastFor: k.prefixes.read + key})
 	}
 	if err != nil || kvOperation(msg.Header) == KeyValuePut {
 		return 0, false
@@ -372,7 +384,10 @@ func revisionMismatch(err error) error {
 }
 
 func (k *keyValue) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	revision, err := k.write(ctx, key, value, kvWrite{expected: revision, checked: true}.header(""))
+	h := kvUpdateHeaders.Get().(*kvUpdateHeader)
+	h.expected[0] = strconv.FormatUint(revision, 10)
+	revision, err := k.write(ctx, key, value, h.header)
+	kvUpdateHeaders.Put(h)
 	return revision, revisionMismatch(err)
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -419,6 +421,31 @@ func TestContextsAndConnectionsThatEndedAreToldAsSuch(t *testing.T) {
 			t.Errorf("%s on a closed connection: %v", name, err)
 		}
 	}
+}
+
+func TestUpdatesAtOnceKeepTheirRevisionsApart(t *testing.T) {
+	t.Parallel()
+	const workers, each = 8, 50
+	kv := kvBucket(t, jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			key := fmt.Sprintf("key.%d", w)
+			revision, err := kv.Create(t.Context(), key, nil)
+			for range each {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				revision, err = kv.Update(t.Context(), key, []byte(key), revision)
+			}
+			entry, err := kv.Get(t.Context(), key)
+			if err != nil || entry.Key() != key || string(entry.Value()) != key || entry.Revision() != revision {
+				t.Errorf("%s: got %+v, %v", key, entry, err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestHotCallsAllocateLittle(t *testing.T) {
