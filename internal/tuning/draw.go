@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func draw(c *chart) string {
 			left, plotWidth-right, y, y, left-8, y+4, tickLabel(tick))
 	}
 	for i, value := range c.Values {
-		fmt.Fprintf(&out, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", xAt(i, len(c.Values)), plotHeight-bottom+20, html.EscapeString(value))
+		fmt.Fprintf(&out, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", xAt(i, len(c.Values)), plotHeight-bottom+20, strconv.Itoa(value))
 	}
 	fmt.Fprintf(&out, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", left+innerWidth/2, plotHeight-bottom+42, html.EscapeString(c.Option))
 	legend := left

@@ -32,7 +32,7 @@ func measureWindow(ctx context.Context, s size) (chart, error) {
 	windows := s.values(1, 10, 50, 100, 500, 2000, 5000)
 	c := chart{
 		Name: "window", Title: "Messages per second by window", Option: "PullMaxMessages", Unit: "messages/s",
-		Values: labels(windows), Log: true,
+		Values: windows, Log: true,
 	}
 	err := each(ctx, s.messages, 128, func(b *bench) error {
 		for _, roundTrip := range roundTrips {
@@ -59,26 +59,36 @@ func measureWindow(ctx context.Context, s size) (chart, error) {
 // measureThreshold measures how fast messages come, over a long link, by when
 // more are asked for, and what that costs in requests.
 func measureThreshold(ctx context.Context, s size) (chart, error) {
-	thresholds := s.values(0, 50, 125, 250, 375, 450, 500)
+	thresholds := s.values(50, 125, 250, 375, 450, 500)
 	c := chart{
 		Name: "threshold", Title: "Messages per second by threshold, window of 500, 20 ms round trip",
-		Option: "PullThresholdMessages", Unit: "messages/s", Values: labels(thresholds),
+		Option: "PullThresholdMessages", Unit: "messages/s", Values: thresholds,
 	}
-	c.Values[0] = "default"
-	speed, requests := series{Name: "messages/s"}, series{Name: "requests per 10,000 messages"}
+	const requests = "requests per 10,000 messages"
+	set, standard := series{Name: "messages/s"}, series{Name: "messages/s by default"}
+	setCost, standardCost := series{Name: requests}, series{Name: requests + " by default"}
 	err := each(ctx, s.messages, 128, func(b *bench) error {
-		for _, threshold := range thresholds {
-			// Zero is the default.
-			r, err := b.best(ctx, s.rounds, 20*time.Millisecond, s.messages, jetstream.PullThresholdMessages(threshold))
+		measure := func(speed, cost *series, opts ...jetstream.PullConsumeOpt) error {
+			r, err := b.best(ctx, s.rounds, 20*time.Millisecond, s.messages, opts...)
 			if err != nil {
 				return err
 			}
 			speed.Figures = append(speed.Figures, float64(s.messages)/r.took.Seconds())
-			requests.Figures = append(requests.Figures, float64(r.requests)*10_000/float64(s.messages))
+			cost.Figures = append(cost.Figures, float64(r.requests)*10_000/float64(s.messages))
+			return nil
+		}
+		if err := measure(&standard, &standardCost); err != nil {
+			return err
+		}
+		for _, threshold := range thresholds {
+			if err := measure(&set, &setCost, jetstream.PullThresholdMessages(threshold)); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
-	c.Series, c.Beside = []series{speed}, []series{requests}
+	c.Series = []series{set, standard.repeated(len(thresholds))}
+	c.Beside = []series{setCost, standardCost.repeated(len(thresholds))}
 	return c, err
 }
 
@@ -87,7 +97,7 @@ func measureBuffer(ctx context.Context, s size) (chart, error) {
 	windows := s.values(10, 100, 500, 2000, 5000)
 	c := chart{
 		Name: "buffer", Title: "What waits in a client with a stuck handler, messages of 10 KiB",
-		Option: "PullMaxMessages", Unit: "MiB", Values: labels(windows),
+		Option: "PullMaxMessages", Unit: "MiB", Values: windows,
 	}
 	one := series{Name: "MiB in the client"}
 	err := each(ctx, min(s.messages, 6000), 10<<10, func(b *bench) error {
@@ -140,7 +150,7 @@ func measureRedelivery(ctx context.Context, s size) (chart, error) {
 	windows := s.values(10, 50, 100, 200, 500)
 	c := chart{
 		Name: "redelivery", Title: "Repeated deliveries, handler takes 10 ms, AckWait 1 s",
-		Option: "PullMaxMessages", Unit: "% of messages", Values: labels(windows),
+		Option: "PullMaxMessages", Unit: "% of messages", Values: windows,
 	}
 	one := series{Name: "repeated, % of messages"}
 	err := each(ctx, s.slow, 128, func(b *bench) error {
@@ -170,7 +180,7 @@ func measureSharing(ctx context.Context, s size) (chart, error) {
 	windows := s.values(1, 10, 50, 200, 500)
 	c := chart{
 		Name: "sharing", Title: fmt.Sprintf("Two clients share %d messages, each takes 10 ms", s.slow),
-		Option: "PullMaxMessages", Unit: "seconds", Values: labels(windows),
+		Option: "PullMaxMessages", Unit: "seconds", Values: windows,
 	}
 	one := series{Name: "seconds until all are handled"}
 	err := each(ctx, s.slow, 128, func(b *bench) error {
@@ -220,7 +230,7 @@ func measureHeartbeat(ctx context.Context, s size) (chart, error) {
 	intervals := s.values(500, 1000, 2000, 4000)
 	c := chart{
 		Name: "heartbeat", Title: "Time until a silent server is reported", Option: "PullHeartbeat, ms",
-		Unit: "seconds", Values: labels(intervals),
+		Unit: "seconds", Values: intervals,
 	}
 	one := series{Name: "seconds until ErrNoHeartbeat"}
 	err := each(ctx, 0, 128, func(b *bench) error {

@@ -24,7 +24,7 @@ type chart struct {
 	Name   string   `json:"name"`
 	Title  string   `json:"title"`
 	Option string   `json:"option"`
-	Values []string `json:"values"`
+	Values []int    `json:"values"`
 	Unit   string   `json:"unit"`
 	Log    bool     `json:"log,omitempty"`
 	Series []series `json:"series"`
@@ -35,6 +35,11 @@ type chart struct {
 type series struct {
 	Name    string    `json:"name"`
 	Figures []float64 `json:"figures"`
+}
+
+// repeated returns a series of one figure as one of n equal figures.
+func (s series) repeated(n int) series {
+	return series{Name: s.Name, Figures: slices.Repeat(s.Figures, n)}
 }
 
 // report is what is written to the JSON file.
@@ -137,7 +142,7 @@ func table(c chart) string {
 	}
 	out.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)) + "\n")
 	for i, value := range c.Values {
-		out.WriteString("| " + value + " |")
+		fmt.Fprintf(&out, "| %d |", value)
 		for _, s := range columns {
 			out.WriteString(" " + figure(s.Figures[i]) + " |")
 		}

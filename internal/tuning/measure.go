@@ -188,15 +188,6 @@ func (b *bench) consume(ctx context.Context, cons jetstream.Consumer, n int, wor
 	return result, failed
 }
 
-// labels renders values of an option.
-func labels(values []int) []string {
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = strconv.Itoa(v)
-	}
-	return texts
-}
-
 func roundTripName(d time.Duration) string {
 	if d == 0 {
 		return "same machine"

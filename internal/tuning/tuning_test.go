@@ -80,7 +80,7 @@ func TestAxis(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	got := table(chart{Option: "x", Values: []string{"1", "2"}, Series: []series{{"a", []float64{1234567, 0}}}, Beside: []series{{"b", []float64{12.34, 0.123}}}})
+	got := table(chart{Option: "x", Values: []int{1, 2}, Series: []series{{"a", []float64{1234567, 0}}}, Beside: []series{{"b", []float64{12.34, 0.123}}}})
 	want := "| x | a | b |\n|---|---:|---:|\n| 1 | 1,234,567 | 12.3 |\n| 2 | 0 | 0.12 |\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
