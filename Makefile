@@ -15,8 +15,12 @@ FUZZTIME          ?= 30s
 BENCH             ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
+# How long each run of the torture program lasts, and the seeds of the runs; SEED
+# is for a single one.
+DURATION          ?= 3m
+SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
 
-.PHONY: check format tidy fmt vet lint docs race test cover fuzz bench microbench tools clean
+.PHONY: check format tidy fmt vet lint docs race test cover fuzz torture bench microbench tools clean
 
 ## check: all that must pass before a commit
 check: format tidy vet lint docs race
@@ -62,6 +66,13 @@ fuzz:
 			echo "$$pkg $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
+	done
+
+## torture: servers that fail, workloads of every kind and checkers, for each of SEEDS
+torture:
+	@set -e; for seed in $(SEEDS); do \
+		go test -run '^TestTorture$$' -count 1 -v -timeout 0 ./internal/torture \
+			-torture.duration $(DURATION) -torture.seed $$seed; \
 	done
 
 ## bench: compare with the reference, workload by workload
