@@ -23,10 +23,10 @@ SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
 # Where make bench keeps and draws its results, as in KEEP=docs; nowhere by default.
 KEEP              ?=
 
-.PHONY: check format fmt vet lint race test cover fuzz torture bench bench-allocs growth pictures microbench tools clean
+.PHONY: check format tidy fmt vet lint docs race test cover fuzz torture bench bench-allocs growth pictures microbench tools clean
 
 ## check: all that must pass before a commit
-check: format vet lint race
+check: format tidy vet lint docs race
 
 ## format: fail when a file is not formatted; fmt formats it
 format: $(GOFUMPT)
@@ -36,11 +36,19 @@ format: $(GOFUMPT)
 fmt: $(GOFUMPT)
 	$(GOFUMPT) -l -w .
 
+## tidy: fail when go.mod or go.sum has too much or too little
+tidy:
+	go mod tidy -diff
+
 vet:
 	go vet ./...
 
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
+
+## docs: check the code, commands and links of the documents
+docs:
+	go test ./docs
 
 race:
 	go test -race -timeout 20m ./...

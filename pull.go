@@ -28,11 +28,15 @@ type Consumer interface {
 	// in time is no error.
 	//
 	// A batch below 1 is refused with [nats.ErrInvalidArg], an invalid option
-	// with [ErrInvalidOption]; a batch above 1,048,576 counts as that many. While the connection is down, the request is sent
-	// as soon as it is up again, if that is within the waiting time.
+	// with [ErrInvalidOption]; a batch above 1,048,576 counts as that many. While
+	// the connection is down, the request is sent as soon as it is up again, if
+	// that is within the waiting time.
 	//
 	// Requests of 10 seconds and more carry a heartbeat of 5 seconds, so that a
-	// request lost on the way ends with [ErrNoHeartbeat].
+	// request lost on the way ends with [ErrNoHeartbeat]. One that the server
+	// never answers otherwise ends with [nats.ErrTimeout], a second after the
+	// waiting time; if the connection was down all that time, the error matches
+	// [nats.ErrDisconnected] too.
 	Fetch(batch int, opts ...FetchOpt) (MessageBatch, error)
 
 	// FetchBytes is Fetch with a limit on the total size of the messages instead
