@@ -178,7 +178,13 @@ func (js *jetStream) call(ctx context.Context, subject string, in any, out apiRe
 	if err != nil {
 		return err
 	}
-	err = json.Unmarshal(resp.Data, out)
+	return decodeReply(resp.Data, out)
+}
+
+// decodeReply decodes a response. The error it carries wins over all else, also
+// over the rest being no valid response.
+func decodeReply(data []byte, out apiReply) error {
+	err := json.Unmarshal(data, out)
 	if apiErr := out.apiError(); apiErr != nil {
 		return apiErr
 	}

@@ -113,12 +113,18 @@ func (s *stream) getStored(ctx context.Context, req *apiMsgGetRequest) (*RawStre
 	if err := s.js.call(ctx, "STREAM.MSG.GET."+s.name, body, &resp); err != nil {
 		return nil, mapAPIError(err, ErrMsgNotFound)
 	}
-	msg := resp.Message
+	return resp.rawMsg()
+}
+
+// rawMsg returns the message of a response without error.
+func (r *msgGetResponse) rawMsg() (*RawStreamMsg, error) {
+	msg := r.Message
 	if msg == nil {
 		return nil, ErrInvalidJetStreamResponse
 	}
 	raw := &RawStreamMsg{Subject: msg.Subject, Sequence: msg.Seq, Data: msg.Data, Time: msg.Time}
 	if len(msg.Header) > 0 {
+		var err error
 		if raw.Header, err = nats.DecodeHeadersMsg(msg.Header); err != nil {
 			return nil, err
 		}
