@@ -359,7 +359,7 @@ func readObjectInfo(msg *RawStreamMsg, err error) (*ObjectInfo, error) {
 // wildcard for its content, replacing an object would purge those of all others.
 func parseObjectInfo(data []byte) (*ObjectInfo, error) {
 	info := new(ObjectInfo)
-	if json.Unmarshal(data, info) != nil || !validObjectID(info.NUID) || (info.Bucket != "" && !validBucket(info.Bucket)) {
+	if json.Unmarshal(data, info) != nil || info.Name == "" || !validObjectID(info.NUID) || (info.Bucket != "" && !validBucket(info.Bucket)) {
 		return nil, ErrBadObjectMeta
 	}
 	return info, nil
