@@ -20,8 +20,12 @@ SCALE             ?= 1
 # Which version of the server test-server tests with, and how.
 V                 ?= v2.14.10
 SERVER_TESTFLAGS  ?= -timeout 25m
+# How long each run of the torture program lasts, and the seeds of the runs; SEED
+# is for a single one.
+DURATION          ?= 3m
+SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
 
-.PHONY: check format fmt vet lint vuln race test test-server cover fuzz bench microbench tools clean
+.PHONY: check format fmt vet lint vuln race test test-server cover fuzz torture bench microbench tools clean
 
 ## check: all that must pass before a commit
 check: format vet lint vuln race
@@ -72,6 +76,13 @@ fuzz:
 			echo "$$pkg $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
+	done
+
+## torture: servers that fail, workloads of every kind and checkers, for each of SEEDS
+torture:
+	@set -e; for seed in $(SEEDS); do \
+		go test -run '^TestTorture$$' -count 1 -v -timeout 0 ./internal/torture \
+			-torture.duration $(DURATION) -torture.seed $$seed; \
 	done
 
 ## bench: compare with the reference, workload by workload

@@ -113,18 +113,18 @@ func (js *jetStream) bound(ctx context.Context) (context.Context, time.Time, con
 }
 
 // request sends one API request to the subject made of the handle's prefix and
-// the given rest, and returns the raw response. Errors of the context and of
+// the given parts, and returns the raw response. Errors of the context and of
 // core come back untouched.
 //
 // It is the one way in which this package asks the server something, so it is
 // the place where the default timeout and tracing apply.
-func (js *jetStream) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
+func (js *jetStream) request(ctx context.Context, body []byte, subjectParts ...string) (*nats.Msg, error) {
 	ctx, until, cancel, err := js.bound(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer cancel()
-	subject = js.prefix + subject
+	subject := joinText(js.prefix, subjectParts...)
 	trace := js.opts.ClientTrace
 	if trace != nil && trace.RequestSent != nil {
 		trace.RequestSent(subject, body)
@@ -174,15 +174,15 @@ func (js *jetStream) call(ctx context.Context, subject string, in any, out apiRe
 			return err
 		}
 	}
-	resp, err := js.request(ctx, subject, body)
+	resp, err := js.request(ctx, body, subject)
 	if err != nil {
 		return err
 	}
 	return decodeReply(resp.Data, out)
 }
 
-// decodeReply decodes a response. The error it carries wins over all else, also
-// over the rest being no valid response.
+// decodeReply decodes the response to an API request. The error it carries, if
+// any, is returned as [jetStream.call] says.
 func decodeReply(data []byte, out apiReply) error {
 	err := json.Unmarshal(data, out)
 	if apiErr := out.apiError(); apiErr != nil {
@@ -221,10 +221,14 @@ func applyOpts[R any, O ~func(*R) error](req *R, opts []O) error {
 	return nil
 }
 
+// seqBodySize is room for the longest body of [seqBody].
+const seqBodySize = len(`{"seq":18446744073709551615}`)
+
+var seqBodies sharedSlab[[seqBodySize]byte]
+
 // seqBody returns the JSON body that holds a sequence and nothing else.
 func seqBody(seq uint64) []byte {
-	body := make([]byte, 0, len(`{"seq":18446744073709551615}`))
-	body = append(body, `{"seq":`...)
+	body := append(seqBodies.next()[:0], `{"seq":`...)
 	body = strconv.AppendUint(body, seq, 10)
 	return append(body, '}')
 }

@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -9,8 +10,7 @@ import (
 	"example.com/jetstream/internal/workload"
 )
 
-// BenchmarkCompare runs each workload on this package and on the reference, one
-// message an operation. The server runs in the same process, so times and
+// BenchmarkCompare runs each workload on this package and on the reference. The server runs in the same process, so times and
 // allocations include its own; internal/benchcmp measures the client alone.
 func BenchmarkCompare(b *testing.B) {
 	for _, w := range workload.All() {
@@ -24,7 +24,11 @@ func compareImpls(b *testing.B, w workload.Workload) {
 		b.Run("impl="+impl.Name, func(b *testing.B) {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
-			run, err := w.Prepare(ctx, jstest.Connect(b, s), impl, b.N)
+			f, err := w.Setup(ctx, jstest.Connect(b, s), b.N)
+			if err != nil {
+				b.Fatal(err)
+			}
+			run, err := f.Prepare(ctx, jstest.Connect(b, s), impl)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -35,7 +39,7 @@ func compareImpls(b *testing.B, w workload.Workload) {
 			if err != nil {
 				b.Error(err)
 			}
-			if err := run.Close(); err != nil {
+			if err := errors.Join(run.Close(), f.Close()); err != nil {
 				b.Error(err)
 			}
 		})

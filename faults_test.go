@@ -451,10 +451,13 @@ func (c *ftCell) checkComplete(t *testing.T, last uint64) {
 		}
 		return
 	}
-	// What comes again must be another attempt of the server's.
+	// What comes again must be another attempt of the server's. With flow control
+	// a leader sends before its peers know of it (server 2.15), so the next leader
+	// may make the same attempt again.
+	unreplicated := c.world.cluster != nil && c.mode.name == "push"
 	attempts := make(map[uint64]uint64)
 	for _, d := range c.deliveries() {
-		if d.attempt <= attempts[d.seq] {
+		if d.attempt <= attempts[d.seq] && !unreplicated {
 			t.Errorf("message %d: attempt %d was handed out after attempt %d", d.seq, d.attempt, attempts[d.seq])
 		}
 		attempts[d.seq] = d.attempt

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 )
@@ -54,8 +55,9 @@ type KeyValue interface {
 	PutString(ctx context.Context, key string, value string) (uint64, error)
 
 	// Create is Put for a key that does not exist or was deleted, purged or has
-	// expired. If the key exists, the error matches [ErrKeyExists]. See [KeyTTL]
-	// for keys that expire.
+	// expired. If the key exists, the error matches [ErrKeyExists]. To tell a
+	// deleted key from an existing one takes another request; if that fails, its
+	// error is returned. See [KeyTTL] for keys that expire.
 	Create(ctx context.Context, key string, value []byte, opts ...KVCreateOpt) (uint64, error)
 
 	// Update is Put for a key whose last revision is the given one. Otherwise
@@ -132,21 +134,16 @@ type keyValue struct {
 	stream   *stream
 	bucket   string
 	prefixes kvPrefixes
-	// direct starts the API subject of a direct get by key.
-	direct string
 }
 
 var _ KeyValue = (*keyValue)(nil)
 
 func newKeyValue(js *jetStream, bucket string, info *StreamInfo) *keyValue {
-	s := newStream(js, info.Config.Name, info)
-	prefixes := kvSubjects(js.prefix, bucket, &info.Config)
 	return &keyValue{
 		js:       js,
-		stream:   s,
+		stream:   newStream(js, info.Config.Name, info),
 		bucket:   bucket,
-		prefixes: prefixes,
-		direct:   s.directSubject() + "." + prefixes.read,
+		prefixes: kvSubjects(js.prefix, bucket, &info.Config),
 	}
 }
 
@@ -180,7 +177,7 @@ func (k *keyValue) GetRevision(ctx context.Context, key string, revision uint64)
 	if revision == 0 {
 		return k.value(k.last(ctx, key))
 	}
-	msg, err := k.stream.GetMsg(ctx, revision)
+	msg, err := k.stream.getMsg(ctx, apiMsgGetRequest{Seq: revision})
 	if err == nil && k.key(msg.Subject) != key {
 		return nil, ErrKeyNotFound
 	}
@@ -188,12 +185,12 @@ func (k *keyValue) GetRevision(ctx context.Context, key string, revision uint64)
 }
 
 // last gets the last message of a key.
-func (k *keyValue) last(ctx context.Context, key string) (*RawStreamMsg, error) {
-	return k.stream.lastMsg(ctx, k.direct+key)
+func (k *keyValue) last(ctx context.Context, key string) (RawStreamMsg, error) {
+	return k.stream.lastMsg(ctx, k.prefixes.read, key)
 }
 
 // value returns the entry that a message is if it holds a value.
-func (k *keyValue) value(msg *RawStreamMsg, err error) (KeyValueEntry, error) {
+func (k *keyValue) value(msg RawStreamMsg, err error) (KeyValueEntry, error) {
 	if err != nil {
 		return nil, mapNotFound(err)
 	}
@@ -204,13 +201,15 @@ func (k *keyValue) value(msg *RawStreamMsg, err error) (KeyValueEntry, error) {
 	if value == nil {
 		value = []byte{}
 	}
-	return &kvEntry{
+	entry := newKVEntry(len(value))
+	*entry = kvEntry{
 		bucket:   k.bucket,
 		key:      k.key(msg.Subject),
 		value:    value,
 		revision: msg.Sequence,
 		created:  msg.Time,
-	}, nil
+	}
+	return entry, nil
 }
 
 func mapNotFound(err error) error {
@@ -238,7 +237,7 @@ func (k *keyValue) write(ctx context.Context, key string, value []byte, header n
 	if !validKey(key) {
 		return 0, ErrInvalidKey
 	}
-	msg := &nats.Msg{Subject: k.prefixes.write + key, Data: value, Header: header}
+	msg := &nats.Msg{Subject: joinText(k.prefixes.write, key), Data: value, Header: header}
 	ack, err := k.js.publishSync(ctx, msg, DefaultPubRetryAttempts, DefaultPubRetryWait)
 	if err != nil {
 		return 0, err
@@ -252,6 +251,20 @@ var (
 	kvDeleteHeader = kvWrite{}.header(kvOperationDelete)
 	kvPurgeHeader  = kvWrite{}.header(kvOperationPurge)
 )
+
+// kvUpdateHeader is the header of an update. It serves one after the other, as a
+// map costs more than all else that an update allocates here; once a write has
+// returned, nothing refers to its header any more.
+type kvUpdateHeader struct {
+	header   nats.Header
+	expected [1]string
+}
+
+var kvUpdateHeaders = sync.Pool{New: func() any {
+	h := new(kvUpdateHeader)
+	h.header = nats.Header{ExpectedLastSubjSeqHeader: h.expected[:]}
+	return h
+}}
 
 // header returns the headers of a write. op is empty for one with a value.
 func (w kvWrite) header(op string) nats.Header {
@@ -290,8 +303,12 @@ func (k *keyValue) Create(ctx context.Context, key string, value []byte, opts ..
 			return revision, err
 		}
 		// The key may end in a marker, or in another one by now.
-		marker, ok := k.markerAfter(ctx, key, err)
-		if !ok || attempt == maxCreateAttempts {
+		marker, exists, lookUpErr := k.markerAfter(ctx, key, err)
+		switch {
+		case lookUpErr != nil:
+			// Not with the refusal: it matches ErrKeyExists, which nobody knows.
+			return 0, lookUpErr
+		case exists || attempt == maxCreateAttempts:
 			return 0, keyExists(err)
 		}
 		w.expected = marker
@@ -311,24 +328,27 @@ func (w kvWrite) withCreateOpts(opts []KVCreateOpt) (kvWrite, error) {
 	return w, nil
 }
 
-// markerAfter returns the revision of the marker that a key ends with. refusal is
-// the error of a write that found the key at another revision; if it says at
-// which, an answer that does not know of that revision yet comes from a replica
-// that lags behind, and the leader is asked.
-func (k *keyValue) markerAfter(ctx context.Context, key string, refusal error) (uint64, bool) {
+// markerAfter looks for the marker a key ends with and returns its revision, which
+// is zero if nothing is left of the key, or reports that the key has a value.
+// refusal is the error of a write that found the key at another revision; if it
+// says at which, an answer that does not know of that revision yet comes from a
+// replica that lags behind, and the leader is asked.
+func (k *keyValue) markerAfter(ctx context.Context, key string, refusal error) (revision uint64, exists bool, err error) {
 	actual, known := actualRevision(refusal)
-	var msg *RawStreamMsg
-	var err error
+	var msg RawStreamMsg
 	if known {
 		msg, err = k.last(ctx, key)
 	}
 	if !known || (err == nil && msg.Sequence < actual) || errors.Is(err, ErrMsgNotFound) {
-		msg, err = k.stream.getStored(ctx, &apiMsgGetRequest{LastFor: k.prefixes.read + key})
+		msg, err = k.stream.getStored(ctx, apiMsgGetRequest{LastFor: k.prefixes.read + key})
 	}
-	if err != nil || kvOperation(msg.Header) == KeyValuePut {
-		return 0, false
+	switch {
+	case errors.Is(err, ErrMsgNotFound):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
 	}
-	return msg.Sequence, true
+	return msg.Sequence, kvOperation(msg.Header) == KeyValuePut, nil
 }
 
 // isWrongRevision reports whether a write was refused because its key is at
@@ -372,7 +392,10 @@ func revisionMismatch(err error) error {
 }
 
 func (k *keyValue) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	revision, err := k.write(ctx, key, value, kvWrite{expected: revision, checked: true}.header(""))
+	h := kvUpdateHeaders.Get().(*kvUpdateHeader)
+	h.expected[0] = strconv.FormatUint(revision, 10)
+	revision, err := k.write(ctx, key, value, h.header)
+	kvUpdateHeaders.Put(h)
 	return revision, revisionMismatch(err)
 }
 

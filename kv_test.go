@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"example.com/jetstream"
@@ -421,6 +424,31 @@ func TestContextsAndConnectionsThatEndedAreToldAsSuch(t *testing.T) {
 	}
 }
 
+func TestUpdatesAtOnceKeepTheirRevisionsApart(t *testing.T) {
+	t.Parallel()
+	const workers, each = 8, 50
+	kv := kvBucket(t, jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			key := fmt.Sprintf("key.%d", w)
+			revision, err := kv.Create(t.Context(), key, nil)
+			for range each {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				revision, err = kv.Update(t.Context(), key, []byte(key), revision)
+			}
+			entry, err := kv.Get(t.Context(), key)
+			if err != nil || entry.Key() != key || string(entry.Value()) != key || entry.Revision() != revision {
+				t.Errorf("%s: got %+v, %v", key, entry, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestHotCallsAllocateLittle(t *testing.T) {
 	kv := kvBucket(t, jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
 	kvPut(t, kv, "a")
@@ -445,4 +473,30 @@ func TestHotCallsAllocateLittle(t *testing.T) {
 			t.Errorf("%s: %v allocations, %v", tt.name, n, err)
 		}
 	}
+}
+
+// A create of a deleted key is refused at first, and the last message has to be
+// looked up. When nobody answers that, the key is not said to exist.
+func TestCreateThatCannotLookDoesNotSayThatTheKeyExists(t *testing.T) {
+	t.Parallel()
+	s := jstest.StartServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "all", Password: "all"}, {
+			Username: "blind", Password: "blind",
+			Permissions: &server.Permissions{Publish: &server.SubjectPermission{
+				Deny: []string{"$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"},
+			}},
+		}}
+	})
+	kv := kvCreate(t, kvHandle(t, jstest.Connect(t, s, nats.UserInfo("all", "all"))), jetstream.KeyValueConfig{})
+	kvPut(t, kv, "k")
+	kvOK(t, kv.Delete(t.Context(), "k"))
+
+	blind, err := kvHandle(t, jstest.Connect(t, s, nats.UserInfo("blind", "blind"))).KeyValue(t.Context(), kv.Bucket())
+	kvOK(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err = blind.Create(ctx, "k", nil); err == nil || errors.Is(err, jetstream.ErrKeyExists) {
+		t.Errorf("create of a deleted key: %v", err)
+	}
+	kvRev(t, 3)(kv.Create(t.Context(), "k", nil))
 }

@@ -133,20 +133,13 @@ type jetStreamMsg struct {
 
 var _ Msg = (*jetStreamMsg)(nil)
 
-const (
-	// slabMax is how many messages share an allocation at most, and slabPayload
-	// the size of payload up to which they do. Whoever keeps one message of a
-	// slab keeps the others with it, so the product bounds what that costs.
-	slabMax     = 16
-	slabPayload = 1 << 10
-)
+// slabPayload is the size of payload up to which messages share allocations. With
+// [slabMax], it bounds what keeping a single message can cost.
+const slabPayload = 1 << 10
 
-// msgSlab makes messages, several to an allocation while there are many. It
-// begins small, since most subscriptions of a program with many see few
-// messages. It is not safe for concurrent use.
+// msgSlab makes messages. It is not safe for concurrent use.
 type msgSlab struct {
-	free []jetStreamMsg
-	size int
+	slab[jetStreamMsg]
 }
 
 // wrap returns the message of this package for one of core.
@@ -154,12 +147,7 @@ func (s *msgSlab) wrap(js *jetStream, m *nats.Msg) *jetStreamMsg {
 	if len(m.Data) > slabPayload {
 		return &jetStreamMsg{js: js, msg: m}
 	}
-	if len(s.free) == 0 {
-		s.size = min(max(2*s.size, 1), slabMax)
-		s.free = make([]jetStreamMsg, s.size)
-	}
-	msg := &s.free[0]
-	s.free = s.free[1:]
+	msg := s.next()
 	msg.js, msg.msg = js, m
 	return msg
 }

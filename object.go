@@ -290,21 +290,17 @@ type objectStore struct {
 
 	chunks string
 	metas  string
-	direct string // of the API subject of a direct get of a description
 }
 
 var _ ObjectStore = (*objectStore)(nil)
 
 func newObjectStore(js *jetStream, bucket string, info *StreamInfo) *objectStore {
-	s := newStream(js, objectStreamPrefix+bucket, info)
-	metas := objectMetaPrefix(bucket)
 	return &objectStore{
 		js:     js,
-		stream: s,
+		stream: newStream(js, objectStreamPrefix+bucket, info),
 		bucket: bucket,
 		chunks: objectSubjectPrefix + bucket + ".C.",
-		metas:  metas,
-		direct: s.directSubject() + "." + metas,
+		metas:  objectMetaPrefix(bucket),
 	}
 }
 
@@ -326,7 +322,7 @@ func (o *objectStore) info(ctx context.Context, name string, showDeleted bool) (
 	if name == "" {
 		return nil, ErrNameRequired
 	}
-	info, err := readObjectInfo(o.stream.lastMsg(ctx, o.direct+objectToken(name)))
+	info, err := readObjectInfo(o.stream.lastMsg(ctx, o.metas, objectToken(name)))
 	if err != nil {
 		return nil, err
 	}
@@ -337,7 +333,7 @@ func (o *objectStore) info(ctx context.Context, name string, showDeleted bool) (
 }
 
 // readObjectInfo returns the description that a stored message holds.
-func readObjectInfo(msg *RawStreamMsg, err error) (*ObjectInfo, error) {
+func readObjectInfo(msg RawStreamMsg, err error) (*ObjectInfo, error) {
 	switch {
 	case errors.Is(err, ErrMsgNotFound):
 		return nil, ErrObjectNotFound

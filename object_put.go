@@ -255,7 +255,7 @@ func (p *objectPut) cleanUp() {
 		}
 		publisher.CleanupPublisher()
 		if p.metaSent {
-			now, err := readObjectInfo(o.stream.getStored(ctx, &apiMsgGetRequest{LastFor: o.metas + objectToken(p.info.Name)}))
+			now, err := readObjectInfo(o.stream.getStored(ctx, apiMsgGetRequest{LastFor: o.metas + objectToken(p.info.Name)}))
 			if err != ErrObjectNotFound && (err != nil || now.NUID == p.info.NUID) {
 				return
 			}

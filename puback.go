@@ -48,14 +48,20 @@ type ackValue struct {
 	duplicate bool
 }
 
+// pubAcks makes acknowledgements for users, who keep few of them, and none that
+// would keep a payload alive.
+var pubAcks sharedSlab[PubAck]
+
 func (v ackValue) pubAck() *PubAck {
-	return &PubAck{
+	ack := pubAcks.next()
+	*ack = PubAck{
 		Stream:    v.origin.stream,
 		Sequence:  v.seq,
 		Duplicate: v.duplicate,
 		Domain:    v.origin.domain,
 		Value:     v.origin.value,
 	}
+	return ack
 }
 
 // parsePubAck decodes the answer to a publish. The result uses last, which may

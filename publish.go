@@ -96,6 +96,7 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 	if err != nil {
 		return nil, err
 	}
+	defer o.release()
 	if o.stallWait != 0 {
 		return nil, invalidOption("stall wait cannot be set to sync publish")
 	}
@@ -122,6 +123,10 @@ func (js *jetStream) publishSync(ctx context.Context, msg *nats.Msg, retries int
 	for ; errors.Is(err, nats.ErrNoResponders); retries-- {
 		if retries == 0 {
 			return ackValue{}, ErrNoStreamResponse
+		}
+		if !until.IsZero() {
+			// The round trip reports that the time is over.
+			wait = min(wait, time.Until(until))
 		}
 		if err := sleepContext(ctx, wait); err != nil {
 			return ackValue{}, err

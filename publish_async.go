@@ -70,7 +70,7 @@ func (js *jetStream) PublishMsgAsync(msg *nats.Msg, opts ...PublishOpt) (PubAckF
 	if msg == nil {
 		return nil, nats.ErrInvalidMsg
 	}
-	return js.async.publish(&pubFuture{msg: msg}, opts)
+	return js.async.publish(newPubFuture(msg, len(opts)), opts)
 }
 
 func (js *jetStream) PublishAsyncPending() int {
@@ -124,14 +124,17 @@ func (p *asyncPublisher) publish(f *pubFuture, opts []PublishOpt) (PubAckFuture,
 		return nil, err
 	}
 	if f.msg.Reply != "" {
+		o.release()
 		return nil, ErrAsyncPublishReplySubjectSet
 	}
-	if o.stallWait == 0 {
-		o.stallWait = defaultStallWait
+	stallWait := o.stallWait
+	if stallWait == 0 {
+		stallWait = defaultStallWait
 	}
 	o.setHeader(f.msg)
-	f.keep(&o)
-	reply, err := p.register(f, o.stallWait)
+	f.keep(o)
+	o.release()
+	reply, err := p.register(f, stallWait)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,20 @@ type pubFuture struct {
 
 var _ PubAckFuture = (*pubFuture)(nil)
 
+// newPubFuture returns the future for a message that belongs to the caller and is
+// going to have further headers, up to the given number.
+func newPubFuture(msg *nats.Msg, headers int) *pubFuture {
+	if len(msg.Header)+headers == 0 {
+		return &pubFuture{msg: msg}
+	}
+	f := &struct {
+		pubFuture
+		few [4]headerLine
+	}{}
+	f.msg, f.header = msg, f.few[:0]
+	return &f.pubFuture
+}
+
 func (f *pubFuture) Msg() *nats.Msg { return f.msg }
 
 func (f *pubFuture) Ok() <-chan *PubAck {
@@ -121,11 +136,6 @@ func (f *pubFuture) resolve(ack ackValue, err error) {
 	}
 }
 
-// headerLine is one value of a message's header.
-type headerLine struct {
-	name, value string
-}
-
 // payloadSeed makes digests of payloads.
 var payloadSeed = maphash.MakeSeed()
 
@@ -145,7 +155,7 @@ func (f *pubFuture) keep(o *pubOpts) {
 	if len(f.msg.Header) == 0 {
 		return
 	}
-	f.header = make([]headerLine, 0, len(f.msg.Header))
+	f.header = slices.Grow(f.header, len(f.msg.Header))
 	for name, values := range f.msg.Header {
 		for _, value := range values {
 			f.header = append(f.header, headerLine{name, value})

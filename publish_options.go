@@ -1,7 +1,9 @@
 package jetstream
 
 import (
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -143,55 +145,72 @@ type PublishOpt func(*pubOpts) error
 
 // pubOpts is what the options of one publish amount to.
 type pubOpts struct {
-	// header is nil without options, and otherwise holds what to put on the
-	// message, which may be nothing.
-	header        nats.Header
+	// header is what to put on the message, each name once.
+	header        []headerLine
 	retryWait     time.Duration
 	retryAttempts int
 	stallWait     time.Duration // zero until set
+
+	// few is room for as many headers as most publishes set.
+	few [4]headerLine
 }
 
-// collectPubOpts applies opts to the defaults.
-func collectPubOpts(opts []PublishOpt) (pubOpts, error) {
-	defaults := pubOpts{retryWait: DefaultPubRetryWait, retryAttempts: DefaultPubRetryAttempts}
+// headerLine is one value of a message's header.
+type headerLine struct {
+	name, value string
+}
+
+// defaultPubOpts is what a publish without options has. It is not written to.
+var defaultPubOpts = pubOpts{retryWait: DefaultPubRetryWait, retryAttempts: DefaultPubRetryAttempts}
+
+// usedPubOpts are those that no publish refers to any more.
+var usedPubOpts = sync.Pool{New: func() any { return new(pubOpts) }}
+
+// collectPubOpts applies opts to the defaults. The caller releases the result
+// when done with it.
+func collectPubOpts(opts []PublishOpt) (*pubOpts, error) {
 	if len(opts) == 0 {
-		return defaults, nil
+		return &defaultPubOpts, nil
 	}
-	// A variable of its own, because passing it to opt moves it to the heap.
-	o := defaults
-	o.header = nats.Header{}
-	for _, opt := range opts {
-		if opt == nil {
-			return o, invalidOption("option cannot be nil")
-		}
-		if err := opt(&o); err != nil {
-			return o, err
-		}
+	o := usedPubOpts.Get().(*pubOpts)
+	*o = defaultPubOpts
+	o.header = o.few[:0]
+	if err := applyOpts(o, opts); err != nil {
+		o.release()
+		return nil, err
 	}
 	return o, nil
 }
 
-// set makes value the only one of a header. An empty value removes the header.
-func (o *pubOpts) set(name, value string) {
-	if value == "" {
-		delete(o.header, name)
+func (o *pubOpts) release() {
+	if o == &defaultPubOpts {
 		return
 	}
-	o.header[name] = []string{value}
+	*o = pubOpts{}
+	usedPubOpts.Put(o)
+}
+
+// set makes value the only one of a header. An empty value removes the header.
+func (o *pubOpts) set(name, value string) {
+	o.header = slices.DeleteFunc(o.header, func(line headerLine) bool { return line.name == name })
+	if value != "" {
+		o.header = append(o.header, headerLine{name, value})
+	}
 }
 
 // setHeader puts the headers of the options on m, replacing those it has under
-// the same names.
+// the same names. With options, though they set none, m has a map afterwards.
 func (o *pubOpts) setHeader(m *nats.Msg) {
-	if o.header == nil {
+	if o == &defaultPubOpts {
 		return
 	}
 	if m.Header == nil {
-		m.Header = o.header
-		return
+		m.Header = make(nats.Header, len(o.header))
 	}
-	for name, values := range o.header {
-		m.Header[name] = values
+	values := make([]string, len(o.header))
+	for i, line := range o.header {
+		values[i] = line.value
+		m.Header[line.name] = values[i : i+1 : i+1]
 	}
 }
 

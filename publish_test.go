@@ -472,6 +472,20 @@ func TestPublishEndsRetriesWithContext(t *testing.T) {
 	}
 }
 
+func TestPublishEndsRetriesWithDefaultTimeout(t *testing.T) {
+	t.Parallel()
+	js, nc := pubStart(t, jetstream.WithDefaultTimeout(50*time.Millisecond))
+	before := nc.Stats().OutMsgs
+	// The test would time out if the pause were an hour.
+	_, err := js.Publish(context.Background(), "none", nil, jetstream.WithRetryWait(time.Hour))
+	if err != context.DeadlineExceeded {
+		t.Fatal(err)
+	}
+	if sent := nc.Stats().OutMsgs - before; sent != 1 {
+		t.Errorf("sent %d times", sent)
+	}
+}
+
 func TestPublishSendsWithoutRetriesWhenTurnedOff(t *testing.T) {
 	t.Parallel()
 	js, nc := pubStart(t)

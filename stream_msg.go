@@ -2,11 +2,11 @@ package jetstream
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,7 +31,7 @@ func WithGetMsgSubject(subject string) GetMsgOpt {
 	}
 }
 
-func (r *apiMsgGetRequest) body() ([]byte, error) {
+func (r apiMsgGetRequest) body() ([]byte, error) {
 	if r.Seq != 0 && r.NextFor == "" && r.LastFor == "" {
 		return seqBody(r.Seq), nil
 	}
@@ -40,52 +40,64 @@ func (r *apiMsgGetRequest) body() ([]byte, error) {
 
 func (s *stream) GetMsg(ctx context.Context, seq uint64, opts ...GetMsgOpt) (*RawStreamMsg, error) {
 	req := apiMsgGetRequest{Seq: seq}
-	if err := applyOpts(&req, opts); err != nil {
+	if len(opts) > 0 {
+		// A variable of its own, because passing it to options moves it to the heap.
+		configured := req
+		if err := applyOpts(&configured, opts); err != nil {
+			return nil, err
+		}
+		req = configured
+	}
+	return rawMsg(s.getMsg(ctx, req))
+}
+
+func (s *stream) GetLastMsgForSubject(ctx context.Context, subject string) (*RawStreamMsg, error) {
+	return rawMsg(s.lastMsg(ctx, subject, ""))
+}
+
+// rawMsg returns a message as users get it.
+func rawMsg(msg RawStreamMsg, err error) (*RawStreamMsg, error) {
+	if err != nil {
 		return nil, err
 	}
+	return &msg, nil
+}
+
+// directGet starts the API subject of direct gets. The name of the stream comes
+// behind it, and behind that, for the last message of a subject, the latter.
+const directGet = "DIRECT.GET."
+
+// getMsg gets the message that req describes.
+func (s *stream) getMsg(ctx context.Context, req apiMsgGetRequest) (RawStreamMsg, error) {
 	if !s.info.Load().Config.AllowDirect {
-		return s.getStored(ctx, &req)
+		return s.getStored(ctx, req)
 	}
 	body, err := req.body()
 	if err != nil {
-		return nil, err
+		return RawStreamMsg{}, err
 	}
-	resp, err := s.js.request(ctx, s.directSubject(), body)
+	resp, err := s.js.request(ctx, body, directGet, s.name)
 	if err != nil {
-		return s.getInstead(ctx, &req, err)
+		return s.getInstead(ctx, req, err)
 	}
 	return directMsg(resp)
 }
 
-// directSubject returns the API subject of direct gets. That of a message by its
-// subject has the latter behind it.
-func (s *stream) directSubject() string { return "DIRECT.GET." + s.name }
-
-func (s *stream) GetLastMsgForSubject(ctx context.Context, subject string) (*RawStreamMsg, error) {
-	direct := s.directSubject()
-	if subject != "" {
-		direct += "." + subject
-	}
-	return s.lastMsg(ctx, direct)
-}
-
-// lastMsg gets the last message of a subject. direct is the API subject of the
-// direct get for it, which ends in that subject.
-func (s *stream) lastMsg(ctx context.Context, direct string) (*RawStreamMsg, error) {
+// lastMsg gets the last message of the subject that is made of the two parts,
+// which are only put together where they are needed as one.
+func (s *stream) lastMsg(ctx context.Context, prefix, rest string) (RawStreamMsg, error) {
 	if !s.info.Load().Config.AllowDirect {
-		return s.getStored(ctx, s.lastRequest(direct))
+		return s.getStored(ctx, apiMsgGetRequest{LastFor: prefix + rest})
 	}
-	resp, err := s.js.request(ctx, direct, nil)
+	dot := "."
+	if prefix == "" && rest == "" {
+		dot = ""
+	}
+	resp, err := s.js.request(ctx, nil, directGet, s.name, dot, prefix, rest)
 	if err != nil {
-		return s.getInstead(ctx, s.lastRequest(direct), err)
+		return s.getInstead(ctx, apiMsgGetRequest{LastFor: prefix + rest}, err)
 	}
 	return directMsg(resp)
-}
-
-// lastRequest returns the request to the leader that a direct get stands for.
-func (s *stream) lastRequest(direct string) *apiMsgGetRequest {
-	subject := strings.TrimPrefix(direct, s.directSubject())
-	return &apiMsgGetRequest{LastFor: strings.TrimPrefix(subject, ".")}
 }
 
 // storedMsg is a message in a reply to STREAM.MSG.GET.
@@ -104,39 +116,97 @@ type msgGetResponse struct {
 }
 
 // getStored asks the leader of the stream for a message.
-func (s *stream) getStored(ctx context.Context, req *apiMsgGetRequest) (*RawStreamMsg, error) {
+func (s *stream) getStored(ctx context.Context, req apiMsgGetRequest) (RawStreamMsg, error) {
 	body, err := req.body()
 	if err != nil {
-		return nil, err
+		return RawStreamMsg{}, err
 	}
-	var resp msgGetResponse
-	if err := s.js.call(ctx, "STREAM.MSG.GET."+s.name, body, &resp); err != nil {
-		return nil, mapAPIError(err, ErrMsgNotFound)
+	resp, err := s.js.request(ctx, body, "STREAM.MSG.GET.", s.name)
+	if err != nil {
+		return RawStreamMsg{}, err
 	}
-	return resp.rawMsg()
-}
-
-// rawMsg returns the message of a response without error.
-func (r *msgGetResponse) rawMsg() (*RawStreamMsg, error) {
-	msg := r.Message
-	if msg == nil {
-		return nil, ErrInvalidJetStreamResponse
+	msg, ok := scanStoredMsg(resp.Data)
+	if !ok {
+		if msg, err = decodeStoredMsg(resp.Data); err != nil {
+			return RawStreamMsg{}, err
+		}
 	}
-	raw := &RawStreamMsg{Subject: msg.Subject, Sequence: msg.Seq, Data: msg.Data, Time: msg.Time}
+	raw := RawStreamMsg{Subject: msg.Subject, Sequence: msg.Seq, Data: msg.Data, Time: msg.Time}
 	if len(msg.Header) > 0 {
-		var err error
 		if raw.Header, err = nats.DecodeHeadersMsg(msg.Header); err != nil {
-			return nil, err
+			return RawStreamMsg{}, err
 		}
 	}
 	return raw, nil
 }
 
+// decodeStoredMsg decodes any reply to STREAM.MSG.GET.
+func decodeStoredMsg(data []byte) (storedMsg, error) {
+	var resp msgGetResponse
+	if err := decodeReply(data, &resp); err != nil {
+		return storedMsg{}, mapAPIError(err, ErrMsgNotFound)
+	}
+	if resp.Message == nil {
+		return storedMsg{}, ErrInvalidJetStreamResponse
+	}
+	return *resp.Message, nil
+}
+
+// scanStoredMsg decodes what the server answers to STREAM.MSG.GET when there is
+// such a message, and reports false for all else, well-formed or not:
+//
+//	{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":{"subject":"S","seq":1,"hdrs":"…","data":"…","time":"2026-01-02T15:04:05.6Z"}}
+//
+// There is nothing about headers or data if the message has none.
+func scanStoredMsg(data []byte) (msg storedMsg, ok bool) {
+	const start = `{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":`
+	rest, ok := cutLiteral(data, start)
+	if !ok {
+		return msg, false
+	}
+	var subject, stamp []byte
+	if subject, rest, ok = cutMember(rest, `{"subject":"`); !ok {
+		return msg, false
+	}
+	if rest, ok = cutLiteral(rest, `,"seq":`); !ok {
+		return msg, false
+	}
+	if msg.Seq, rest, ok = cutNumber(rest); !ok {
+		return msg, false
+	}
+	if msg.Header, rest, ok = cutBytes(rest, `,"hdrs":"`); !ok {
+		return msg, false
+	}
+	if msg.Data, rest, ok = cutBytes(rest, `,"data":"`); !ok {
+		return msg, false
+	}
+	if stamp, rest, ok = cutMember(rest, `,"time":"`); !ok || string(rest) != "}}" {
+		return msg, false
+	}
+	msg.Subject = string(subject)
+	return msg, msg.Time.UnmarshalText(stamp) == nil
+}
+
+// cutBytes returns what the JSON string that follows prefix stands for in base64,
+// and what comes after it. Without the prefix there are no bytes.
+func cutBytes(data []byte, prefix string) (decoded, rest []byte, ok bool) {
+	if _, present := cutLiteral(data, prefix); !present {
+		return nil, data, true
+	}
+	text, rest, ok := cutMember(data, prefix)
+	if !ok {
+		return nil, nil, false
+	}
+	decoded = make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(decoded, text)
+	return decoded[:n], rest, err == nil
+}
+
 // getInstead asks the leader for what req describes if a direct get of it failed
 // for lack of responders. For any other failure err, that is the result.
-func (s *stream) getInstead(ctx context.Context, req *apiMsgGetRequest, err error) (*RawStreamMsg, error) {
+func (s *stream) getInstead(ctx context.Context, req apiMsgGetRequest, err error) (RawStreamMsg, error) {
 	if !errors.Is(err, nats.ErrNoResponders) {
-		return nil, err
+		return RawStreamMsg{}, err
 	}
 	// Either the stream is gone, or direct access was switched off since its
 	// info was cached, or the message looks like the status core takes for
@@ -145,9 +215,9 @@ func (s *stream) getInstead(ctx context.Context, req *apiMsgGetRequest, err erro
 	switch {
 	case leaderErr == nil:
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return RawStreamMsg{}, ctx.Err()
 	case !isAPIError(leaderErr) || errors.Is(leaderErr, ErrStreamNotFound):
-		return nil, err
+		return RawStreamMsg{}, err
 	}
 	// Should this fail, the next direct get comes here again.
 	_, _ = s.Info(ctx)
@@ -162,40 +232,40 @@ func isAPIError(err error) bool {
 
 // directMsg makes a message of the reply to a direct get, which is either the
 // message with headers that locate it, or an empty one with a status.
-func directMsg(resp *nats.Msg) (*RawStreamMsg, error) {
+func directMsg(resp *nats.Msg) (RawStreamMsg, error) {
 	stream, seqText := resp.Header.Get(StreamHeader), resp.Header.Get(SequenceHeader)
 	// A stored message without payload can have a Status header of its own;
 	// only those of the server come without a location.
 	status := resp.Header.Get("Status")
 	if status != "" && len(resp.Data) == 0 && stream == "" && seqText == "" {
-		return nil, directStatus(status, resp.Header.Get("Description"))
+		return RawStreamMsg{}, directStatus(status, resp.Header.Get("Description"))
 	}
 	if len(resp.Header) == 0 {
-		return nil, errors.New("nats: response should have headers")
+		return RawStreamMsg{}, errors.New("nats: response should have headers")
 	}
 	if stream == "" {
-		return nil, errors.New("nats: missing stream header")
+		return RawStreamMsg{}, errors.New("nats: missing stream header")
 	}
 	if seqText == "" {
-		return nil, errors.New("nats: missing sequence header")
+		return RawStreamMsg{}, errors.New("nats: missing sequence header")
 	}
 	seq, err := strconv.ParseUint(seqText, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("nats: invalid sequence header '%s': %w", seqText, err)
+		return RawStreamMsg{}, fmt.Errorf("nats: invalid sequence header '%s': %w", seqText, err)
 	}
 	timeText := resp.Header.Get(TimeStampHeaer)
 	if timeText == "" {
-		return nil, errors.New("nats: missing timestamp header")
+		return RawStreamMsg{}, errors.New("nats: missing timestamp header")
 	}
 	stamp, err := time.Parse(time.RFC3339Nano, timeText)
 	if err != nil {
-		return nil, fmt.Errorf("nats: invalid timestamp header '%s': %w", timeText, err)
+		return RawStreamMsg{}, fmt.Errorf("nats: invalid timestamp header '%s': %w", timeText, err)
 	}
 	subject := resp.Header.Get(SubjectHeader)
 	if subject == "" {
-		return nil, errors.New("nats: missing subject header")
+		return RawStreamMsg{}, errors.New("nats: missing subject header")
 	}
-	return &RawStreamMsg{Subject: subject, Sequence: seq, Header: resp.Header, Data: resp.Data, Time: stamp}, nil
+	return RawStreamMsg{Subject: subject, Sequence: seq, Header: resp.Header, Data: resp.Data, Time: stamp}, nil
 }
 
 // directStatus turns the status of a direct get into an error.

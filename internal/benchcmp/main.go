@@ -7,7 +7,6 @@
 // medians over the rounds, the ratios medians of each round's ratio.
 //
 //	go run ./internal/benchcmp -run 'Consume|Next' -rounds 10
-//	go run ./internal/benchcmp -delay 25ms -scale 0.1
 //
 // For ops/s a ratio above 1 is better, for all else one below.
 package main
@@ -20,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -30,7 +30,6 @@ import (
 type config struct {
 	rounds int
 	scale  float64
-	delay  time.Duration
 	match  *regexp.Regexp
 }
 
@@ -60,11 +59,10 @@ func parseFlags() (config, error) {
 	var cfg config
 	flag.IntVar(&cfg.rounds, "rounds", 5, "how often each workload is run by each implementation")
 	flag.Float64Var(&cfg.scale, "scale", 1, "length of a run relative to the workload's standard")
-	flag.DurationVar(&cfg.delay, "delay", 0, "latency of the link to the server, one way")
 	pattern := flag.String("run", ".", "run the workloads that match this `regexp`")
 	flag.Parse()
-	if cfg.rounds < 1 || cfg.scale <= 0 || cfg.delay < 0 {
-		return cfg, errors.New("rounds and scale must be positive, and delay not negative")
+	if cfg.rounds < 1 || cfg.scale <= 0 {
+		return cfg, errors.New("rounds and scale must be positive")
 	}
 	var err error
 	cfg.match, err = regexp.Compile(*pattern)
@@ -72,39 +70,56 @@ func parseFlags() (config, error) {
 }
 
 func compare(ctx context.Context, cfg config) (err error) {
-	url, stop, err := startChild(cfg.delay)
+	var chosen []*workload.Workload
+	var delays []time.Duration
+	all := workload.All()
+	for i := range all {
+		w := &all[i]
+		if !cfg.match.MatchString(w.Name) {
+			continue
+		}
+		chosen = append(chosen, w)
+		if w.Delay > 0 && !slices.Contains(delays, w.Delay) {
+			delays = append(delays, w.Delay)
+		}
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("no workload matches %q", cfg.match)
+	}
+	urls, stop, err := startChild(delays)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	fmt.Print(header())
-	ran := 0
-	for _, w := range workload.All() {
-		if !cfg.match.MatchString(w.Name) {
-			continue
-		}
-		ran++
-		ours, ref, err := measure(ctx, url, cfg, w)
+	for _, w := range chosen {
+		ours, ref, err := measure(ctx, urls, cfg, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
 		fmt.Print(rows(w.Name, ours, ref))
 	}
-	if ran == 0 {
-		return fmt.Errorf("no workload matches %q", cfg.match)
-	}
 	return nil
 }
 
 // measure runs a workload by both implementations in turn.
-func measure(ctx context.Context, url string, cfg config, w workload.Workload) (ours, ref []sample, err error) {
-	n := max(1, int(float64(w.N)*cfg.scale))
+func measure(ctx context.Context, urls links, cfg config, w *workload.Workload) (ours, ref []sample, err error) {
+	admin, err := nats.Connect(urls[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer admin.Close()
+	fixture, err := w.Setup(ctx, admin, max(1, int(float64(w.N)*cfg.scale)))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, fixture.Close()) }()
 	impls := [2]workload.Impl{workload.Ours(), workload.Ref()}
 	var samples [2][]sample
 	for round := range cfg.rounds {
 		for turn := range impls {
 			which := (round + turn) % len(impls)
-			s, err := once(ctx, url, w, impls[which], n)
+			s, err := once(ctx, urls[w.Delay], fixture, impls[which])
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", impls[which].Name, err)
 			}
@@ -115,7 +130,7 @@ func measure(ctx context.Context, url string, cfg config, w workload.Workload) (
 }
 
 // once runs a workload on a connection of its own.
-func once(ctx context.Context, url string, w workload.Workload, impl workload.Impl, n int) (sample, error) {
+func once(ctx context.Context, url string, f *workload.Fixture, impl workload.Impl) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	nc, err := nats.Connect(url)
@@ -123,13 +138,13 @@ func once(ctx context.Context, url string, w workload.Workload, impl workload.Im
 		return sample{}, err
 	}
 	defer nc.Close()
-	run, err := w.Prepare(ctx, nc, impl, n)
+	run, err := f.Prepare(ctx, nc, impl)
 	if err != nil {
 		return sample{}, err
 	}
 	m := startMeter()
 	err = run.Do(ctx)
-	s := m.stop(n)
+	s := m.stop(f.Ops())
 	s.stalls = run.Stalls()
 	return s, errors.Join(err, run.Close())
 }

@@ -2,188 +2,177 @@ package workload
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 )
 
-// bucketPrefix starts the name of the stream of a bucket.
+// A bucket's stream is that of its name with a prefix.
 const bucketPrefix = "KV_"
 
-// bucket is what workloads use of a key-value bucket.
-type bucket interface {
-	put(ctx context.Context, key string, value []byte) error
-	get(ctx context.Context, key string) ([]byte, error)
-	keys(ctx context.Context) ([]string, error)
-	// listKeys calls each with all keys.
-	listKeys(ctx context.Context, each func(key string)) error
-	// watch calls each with the last value of all keys.
-	watch(ctx context.Context, each func(key string, value []byte)) error
-}
-
-// The interfaces below describe the implementations' own types, as those for
-// consumers do.
-type (
-	jsBucket[Entry jsEntry, Watcher jsWatcher[Entry], Lister jsKeyLister, Opt any] interface {
-		Put(ctx context.Context, key string, value []byte) (uint64, error)
-		Get(ctx context.Context, key string) (Entry, error)
-		Keys(ctx context.Context, opts ...Opt) ([]string, error)
-		ListKeys(ctx context.Context, opts ...Opt) (Lister, error)
-		WatchAll(ctx context.Context, opts ...Opt) (Watcher, error)
-	}
-
-	jsEntry interface {
-		Key() string
-		Value() []byte
-	}
-
-	jsWatcher[Entry jsEntry] interface {
-		Updates() <-chan Entry
-		Stop() error
-	}
-
-	jsKeyLister interface {
-		Keys() <-chan string
-	}
+var (
+	newBucket    = ground{prefix: bucketPrefix, config: bucketStream, stored: all}
+	singleKey    = ground{prefix: bucketPrefix, config: bucketStream, stored: single}
+	emptyBucket  = ground{prefix: bucketPrefix, config: bucketStream, stored: none}
+	filledBucket = ground{prefix: bucketPrefix, config: bucketStream, stored: all, fill: fillBucket}
 )
 
-type bucketOf[Entry jsEntry, Watcher jsWatcher[Entry], Lister jsKeyLister, Opt any] struct {
-	kv jsBucket[Entry, Watcher, Lister, Opt]
-}
-
-func adaptBucket[Entry jsEntry, Watcher jsWatcher[Entry], Lister jsKeyLister, Opt any](kv jsBucket[Entry, Watcher, Lister, Opt]) bucket {
-	return bucketOf[Entry, Watcher, Lister, Opt]{kv}
-}
-
-func (b bucketOf[Entry, Watcher, Lister, Opt]) put(ctx context.Context, key string, value []byte) error {
-	_, err := b.kv.Put(ctx, key, value)
-	return err
-}
-
-func (b bucketOf[Entry, Watcher, Lister, Opt]) get(ctx context.Context, key string) ([]byte, error) {
-	e, err := b.kv.Get(ctx, key)
-	if err != nil {
-		return nil, err
+func bucketStream(name string) map[string]any {
+	return map[string]any{
+		"subjects":             []string{keySubject(name, ">")},
+		"max_msgs_per_subject": 1,
+		"discard":              "new",
+		"allow_direct":         true,
+		"allow_rollup_hdrs":    true,
+		"deny_delete":          true,
 	}
-	return e.Value(), nil
 }
 
-func (b bucketOf[Entry, Watcher, Lister, Opt]) keys(ctx context.Context) ([]string, error) {
-	return b.kv.Keys(ctx)
-}
+func keySubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 
-func (b bucketOf[Entry, Watcher, Lister, Opt]) listKeys(ctx context.Context, each func(string)) error {
-	l, err := b.kv.ListKeys(ctx)
-	if err != nil {
-		return err
-	}
-	for key := range l.Keys() {
-		each(key)
-	}
-	return nil
-}
+func key(i int) string { return fmt.Sprintf("key.%d", i) }
 
-func (b bucketOf[Entry, Watcher, Lister, Opt]) watch(ctx context.Context, each func(string, []byte)) error {
-	w, err := b.kv.WatchAll(ctx)
-	if err != nil {
-		return err
-	}
-	for e := range w.Updates() {
-		if any(e) == nil {
-			return w.Stop()
+// fillBucket writes one key for each operation, its number the value.
+func fillBucket(_ context.Context, f *Fixture) error {
+	for i := range f.n {
+		if err := f.admin.Publish(keySubject(f.name, key(i)), payload(uint64(i), f.payloadSize())); err != nil {
+			return err
 		}
-		each(e.Key(), e.Value())
 	}
-	return errors.New("the watch ended before its initial values did")
+	return f.admin.FlushTimeout(setupTimeout)
 }
 
-// configureBucket makes the stream of the run that of a bucket.
-func (r *Run) configureBucket(config map[string]any) {
-	name := strings.TrimPrefix(r.stream, "BENCH-")
-	r.stream = bucketPrefix + name
-	config["subjects"] = []string{"$KV." + name + ".>"}
-	config["max_msgs_per_subject"] = 1
-	config["discard"] = "new"
-	config["allow_direct"] = true
-	config["allow_rollup_hdrs"] = true
-	config["deny_delete"] = true
-}
-
-// openBucket fills the bucket if it is read, one key an operation.
-func (r *Run) openBucket(ctx context.Context, impl Impl) error {
-	name := strings.TrimPrefix(r.stream, bucketPrefix)
+func openBucket(ctx context.Context, r *Run) error {
 	r.keys = make([]string, r.n)
 	for i := range r.keys {
-		r.keys[i] = fmt.Sprintf("key.%d", i)
-		if !r.reads {
-			continue
-		}
-		if err := r.nc.Publish("$KV."+name+"."+r.keys[i], payload(uint64(i))); err != nil {
-			return err
-		}
+		r.keys[i] = key(i)
 	}
-	if r.reads {
-		if err := r.nc.FlushWithContext(ctx); err != nil {
-			return err
-		}
-		if err := r.waitStored(); err != nil {
-			return err
-		}
-	}
+	// Room for what will be listed is not to be measured.
+	r.listed = make([]string, 0, r.n)
 	var err error
-	r.kv, err = impl.bucket(ctx, r.nc, name)
+	r.kv, err = r.client.bucket(ctx, r.name)
 	return err
 }
 
-// takeValue checks that value is that of the next key.
-func (r *Run) takeValue(value []byte) error {
-	if len(value) != payloadSize || binary.BigEndian.Uint64(value) != uint64(r.seen) {
-		return fmt.Errorf("the value of %s is wrong", r.keys[r.seen])
+func kvPut(_ context.Context, r *Run) error {
+	return r.each(func(i int) error {
+		revision, err := r.kv.put(context.Background(), r.keys[i], r.data)
+		return r.nextRevision(revision, err)
+	})
+}
+
+func kvUpdate(_ context.Context, r *Run) error {
+	return r.each(func(i int) error {
+		revision, err := r.kv.update(context.Background(), r.keys[0], r.data, uint64(i))
+		return r.nextRevision(revision, err)
+	})
+}
+
+// nextRevision counts a write and checks its revision.
+func (r *Run) nextRevision(revision uint64, err error) error {
+	if err != nil {
+		return err
 	}
-	r.seen++
+	if r.done++; revision != uint64(r.done) {
+		return fmt.Errorf("write %d has revision %d", r.done, revision)
+	}
 	return nil
 }
 
-func kvPut(ctx context.Context, r *Run) error {
-	value := payload(0)
-	for _, key := range r.keys {
-		if err := r.kv.put(ctx, key, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func kvGet(ctx context.Context, r *Run) error {
-	for _, key := range r.keys {
-		value, err := r.kv.get(ctx, key)
+func kvGet(_ context.Context, r *Run) error {
+	return r.each(func(i int) error {
+		value, err := r.kv.get(context.Background(), r.keys[i])
 		if err != nil {
 			return err
 		}
-		if err := r.takeValue(value); err != nil {
-			return err
-		}
-	}
-	return nil
+		r.done++
+		return checkPayload(value, i, r.payloadSize())
+	})
 }
 
 func kvKeys(ctx context.Context, r *Run) error {
-	keys, err := r.kv.keys(ctx)
-	r.seen = len(keys)
+	var err error
+	r.listed, err = r.kv.keys(ctx)
+	r.done = len(r.listed)
 	return err
 }
 
 func kvListKeys(ctx context.Context, r *Run) error {
-	return r.kv.listKeys(ctx, func(string) { r.seen++ })
+	err := r.kv.listKeys(ctx, func(key string) { r.listed = append(r.listed, key) })
+	r.done = len(r.listed)
+	return err
+}
+
+// checkListed checks that what was listed are all keys there are. It takes long
+// enough to be left for the time after the work.
+func (r *Run) checkListed() error {
+	slices.Sort(r.listed)
+	if want := slices.Sorted(slices.Values(r.keys)); !slices.Equal(r.listed, want) {
+		return fmt.Errorf("the %d keys listed are not the %d of the bucket", len(r.listed), len(want))
+	}
+	return nil
 }
 
 func kvWatch(ctx context.Context, r *Run) error {
-	var failed error
-	err := r.kv.watch(ctx, func(_ string, value []byte) {
-		if failed == nil {
-			failed = r.takeValue(value)
+	stop, err := r.watchAll(ctx)
+	if err != nil {
+		return err
+	}
+	r.done = r.n
+	return stop()
+}
+
+// watchAll starts a watch and checks its initial values.
+func (r *Run) watchAll(ctx context.Context) (stop func() error, err error) {
+	var wrong error
+	seen := 0
+	stop, err = r.kv.watch(ctx, func(key string, value []byte) {
+		if wrong == nil {
+			if wrong = checkPayload(value, seen, r.payloadSize()); key != r.keys[seen] {
+				wrong = fmt.Errorf("key %q came instead of %q", key, r.keys[seen])
+			}
 		}
+		seen++
 	})
-	return errors.Join(err, failed)
+	if err != nil {
+		return nil, err
+	}
+	if wrong == nil && seen != len(r.keys) {
+		wrong = fmt.Errorf("%d values came instead of %d", seen, len(r.keys))
+	}
+	if wrong != nil {
+		return nil, errors.Join(wrong, stop())
+	}
+	return stop, nil
+}
+
+func kvKeysCalls(ctx context.Context, r *Run) error {
+	return r.each(func(int) error {
+		var err error
+		if r.listed, err = r.kv.keys(ctx); err != nil {
+			return err
+		}
+		r.done++
+		return r.checkListed()
+	})
+}
+
+func kvWatchCalls(ctx context.Context, r *Run) error {
+	return r.each(func(int) error {
+		stop, err := r.watchAll(ctx)
+		if err != nil {
+			return err
+		}
+		r.done++
+		return stop()
+	})
+}
+
+func createBuckets(_ context.Context, r *Run) error {
+	return r.each(func(i int) error {
+		name := fmt.Sprintf("%s-%d", r.name, i)
+		r.atEnd(func() error { return r.api("STREAM.DELETE."+bucketPrefix+name, nil, nil) })
+		r.done++
+		return r.client.createBucket(context.Background(), name)
+	})
 }

@@ -5,342 +5,297 @@ package workload
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 const (
-	// payloadSize is the size of every message. It starts with the message's
-	// number, so that a lost or repeated one is noticed.
+	// payloadSize is the size of messages unless the workload says otherwise.
 	payloadSize = 128
 
-	fetchBytes = 64 << 10
-
-	setupTimeout = 30 * time.Second
+	mebibyte = 1 << 20
 )
 
-// Workload is a job of many equal operations. An operation is one message,
-// published or received, one key of a bucket, or one MiB of an object.
+// Workload is a job of many equal operations.
 type Workload struct {
 	Name string
 
 	// N is how many operations make a run long enough to be measured.
 	N int
 
-	// reads tells that the stream is filled beforehand and read by a consumer,
-	// acks that the consumer wants acknowledgements.
-	reads, acks bool
-	// bucket tells that the stream is that of a key-value bucket with one key
-	// for each operation.
-	bucket bool
-	// object tells that the stream is that of an object store with one object.
-	object bool
-	run    func(ctx context.Context, r *Run) error
+	// Unit says what one operation is.
+	Unit string
+
+	// Delay is the latency of the link to the server, one way.
+	Delay time.Duration
+
+	// Alone tells that the job sees all streams of its account, so that no other
+	// workload may use the server meanwhile.
+	Alone bool
+
+	// Timed tells that operations are done one at a time, and that the run knows
+	// how long each took.
+	Timed bool
+
+	// Idle tells that an operation starts something that then has nothing to do,
+	// and that the run knows what each holds on to.
+	Idle bool
+
+	// RoundTrips tells that what matters is how often an operation waits for an
+	// answer over the link.
+	RoundTrips bool
+
+	ground ground
+	open   func(ctx context.Context, r *Run) error
+	do     func(ctx context.Context, r *Run) error
+	// limit does the same with the connection alone. Nil: it makes no sense.
+	limit func(ctx context.Context, r *Run) error
+
+	// size is that of each message in bytes; 0 is the default.
+	size int
+	// lanes is by how many goroutines or consumers the work is done; 0 is one.
+	lanes   int
+	options options
+	limits  pullLimits
+	// double tells that acknowledgements are to be confirmed.
+	double bool
+}
+
+// HasLimit tells whether [Limit] can do the job.
+func (w Workload) HasLimit() bool { return w.limit != nil }
+
+func (w Workload) payloadSize() int {
+	if w.size == 0 {
+		return payloadSize
+	}
+	return w.size
 }
 
 // All returns the workloads in the order in which reports list them.
 func All() []Workload {
+	all := append(publishing(), receiving()...)
+	all = append(all, buckets()...)
+	all = append(all, objects()...)
+	all = append(all, managing()...)
+	all = append(all, idling()...)
+	all = append(all, linked(all)...)
+	return append(all, roundTrips()...)
+}
+
+func publishing() []Workload {
+	const unit = "message"
 	return []Workload{
-		{Name: "Publish", N: 20_000, run: publish},
-		{Name: "PublishAsync", N: 200_000, run: publishAsync},
-		{Name: "Fetch100", N: 100_000, reads: true, run: fetch(100)},
-		{Name: "Fetch1", N: 10_000, reads: true, run: fetch(1)},
-		{Name: "Next", N: 10_000, reads: true, run: next},
-		{Name: "FetchBytes64K", N: 50_000, reads: true, run: fetchByBytes},
-		{Name: "Consume", N: 300_000, reads: true, run: consume},
-		{Name: "ConsumeAck", N: 100_000, reads: true, acks: true, run: consume},
-		{Name: "Messages", N: 300_000, reads: true, run: messages},
-		{Name: "KVPut", N: 20_000, bucket: true, run: kvPut},
-		{Name: "KVGet", N: 20_000, bucket: true, reads: true, run: kvGet},
-		{Name: "KVKeys", N: 100_000, bucket: true, reads: true, run: kvKeys},
-		{Name: "KVListKeys", N: 100_000, bucket: true, reads: true, run: kvListKeys},
-		{Name: "KVWatch", N: 100_000, bucket: true, reads: true, run: kvWatch},
-		{Name: "ObjectPut64M", N: 64, object: true, run: objectPut},
-		{Name: "ObjectGet64M", N: 64, object: true, reads: true, run: objectGet},
-		{Name: "ObjectPut1G", N: 1024, object: true, run: objectPut},
-		{Name: "ObjectGet1G", N: 1024, object: true, reads: true, run: objectGet},
+		{
+			Name: "Publish", N: 20_000, Unit: unit, Timed: true,
+			ground: newStream, do: publish, limit: requests(publishRequest),
+		},
+		{
+			Name: "Publish16", N: 50_000, Unit: unit, Timed: true, lanes: 16,
+			ground: newStream, do: publish, limit: requests(publishRequest),
+		},
+		{
+			Name: "PublishAsync", N: 200_000, Unit: unit,
+			ground: newStream, do: publishAsync, limit: publishCounting,
+		},
+		{
+			Name: "PublishAsyncTimeout", N: 200_000, Unit: unit, options: options{ackTimeout: time.Minute},
+			ground: newStream, do: publishAsync, limit: publishCounting,
+		},
+		{
+			Name: "PublishAsyncHeaders", N: 100_000, Unit: unit,
+			ground: newStream, do: publishHeaders, limit: publishCountingHeaders,
+		},
+		{
+			Name: "PublishAsyncAcks", N: 100_000, Unit: unit,
+			ground: newStream, do: publishAwaiting,
+		},
 	}
 }
 
-// Run is one execution of a workload by one implementation: prepared, ready to
-// be measured, and to be closed afterwards.
-type Run struct {
-	Workload
-	n      int
-	nc     *nats.Conn
-	stream string
-	pub    publisher
-	cons   consumer
-	store  objectStore
-	kv     bucket
-	keys   []string // of a bucket
-
-	// seen counts the messages received so far.
-	seen int
-	// stalls counts async publishes that had to be tried again because too many
-	// were awaiting their acknowledgement for too long.
-	stalls int
-}
-
-// Prepare makes a memory stream for n operations of w by impl, fills it if w
-// reads, and opens what w needs. Nothing of that is to be measured.
-func (w Workload) Prepare(ctx context.Context, nc *nats.Conn, impl Impl, n int) (*Run, error) {
-	r := &Run{Workload: w, n: n, nc: nc, stream: "BENCH-" + nuid.Next()}
-	config := map[string]any{"subjects": []string{r.stream}, "storage": "memory", "num_replicas": 1}
-	if w.bucket {
-		r.configureBucket(config)
-	}
-	if w.object {
-		r.configureStore(config)
-	}
-	config["name"] = r.stream
-	if err := r.api("STREAM.CREATE."+r.stream, config, nil); err != nil {
-		return nil, err
-	}
-	if err := r.open(ctx, impl); err != nil {
-		return nil, errors.Join(err, r.delete())
-	}
-	return r, nil
-}
-
-func (r *Run) open(ctx context.Context, impl Impl) error {
-	if r.bucket {
-		return r.openBucket(ctx, impl)
-	}
-	if r.object {
-		return r.openStore(ctx, impl)
-	}
-	if !r.reads {
-		var err error
-		r.pub, err = impl.publisher(r.nc)
-		return err
-	}
-	for i := range r.n {
-		if err := r.nc.Publish(r.stream, payload(uint64(i))); err != nil {
-			return err
+func receiving() []Workload {
+	read := func(name string, n int, policy string, do func(context.Context, *Run) error) Workload {
+		return Workload{
+			Name: name, N: n, Unit: "message",
+			ground: filledStream, open: openConsumer(policy), do: do, limit: pushed(consumerConfig{AckPolicy: policy}, 1),
 		}
 	}
-	if err := r.nc.FlushWithContext(ctx); err != nil {
-		return err
+	timed := func(w Workload) Workload {
+		w.Timed = true
+		return w
 	}
-	if err := r.waitStored(); err != nil {
-		return err
+	limited := func(w Workload, limits pullLimits) Workload {
+		w.limits = limits
+		return w
 	}
-	policy := "none"
-	if r.acks {
-		policy = "explicit"
+	ordered := func(w Workload) Workload {
+		w.open = openOrdered
+		return w
 	}
-	err := r.api("CONSUMER.CREATE."+r.stream+".C", map[string]any{
-		"stream_name": r.stream,
-		"config":      map[string]any{"name": "C", "durable_name": "C", "ack_policy": policy, "mem_storage": true},
-	}, nil)
-	if err != nil {
-		return err
-	}
-	r.cons, err = impl.consumer(ctx, r.nc, r.stream, "C")
-	return err
-}
-
-// Do does the work. This is what is measured.
-func (r *Run) Do(ctx context.Context) error { return r.run(ctx, r) }
-
-// Stalls returns how many async publishes had to be tried again.
-func (r *Run) Stalls() int { return r.stalls }
-
-// Close checks that the work was done, and deletes the stream.
-func (r *Run) Close() error {
-	return errors.Join(r.check(), r.delete())
-}
-
-func (r *Run) check() error {
-	if r.reads && r.seen != r.n {
-		return fmt.Errorf("%s received %d of %d messages", r.Name, r.seen, r.n)
-	}
-	return r.waitStored()
-}
-
-// waitStored waits until the stream holds what it should.
-func (r *Run) waitStored() error {
-	var info struct {
-		State struct {
-			Messages int `json:"messages"`
-		} `json:"state"`
-	}
-	want := r.n
-	if r.object {
-		want = r.n*(mebibyte/objectChunk) + 1
-	}
-	deadline := time.Now().Add(setupTimeout)
-	for {
-		if err := r.api("STREAM.INFO."+r.stream, nil, &info); err != nil {
-			return err
-		}
-		if info.State.Messages == want {
-			return nil
-		}
-		if time.Now().After(deadline) || info.State.Messages > want {
-			return fmt.Errorf("the stream holds %d messages instead of %d", info.State.Messages, want)
-		}
-		time.Sleep(10 * time.Millisecond)
+	return []Workload{
+		read("Consume", 300_000, ackNone, consume),
+		read("ConsumeAck", 100_000, ackExplicit, consume),
+		read("ConsumeMetadata", 300_000, ackNone, consumeMetadata),
+		read("Messages", 300_000, ackNone, messages),
+		read("MessagesAck", 100_000, ackExplicit, messages),
+		limited(read("MessagesMaxBytes", 300_000, ackNone, messages), pullLimits{bytes: mebibyte}),
+		timed(limited(read("MessagesMax1", 20_000, ackNone, messages), pullLimits{messages: 1})),
+		read("Fetch100", 100_000, ackNone, fetch(100)),
+		read("Fetch10", 50_000, ackNone, fetch(10)),
+		read("FetchNoWait100", 100_000, ackNone, fetchNoWait(100)),
+		timed(read("Fetch1", 10_000, ackNone, fetch(1))),
+		timed(read("Next", 10_000, ackNone, next)),
+		read("FetchBytes64K", 50_000, ackNone, fetchByBytes),
+		ordered(read("OrderedConsume", 300_000, ackNone, consume)),
+		ordered(read("OrderedMessages", 300_000, ackNone, messages)),
+		{
+			Name: "PushConsume", N: 300_000, Unit: "message",
+			ground: filledStream, open: openPush, do: consume, limit: pushed(consumerConfig{AckPolicy: ackNone}, 1),
+		},
+		timed(Workload{
+			Name: "DoubleAck", N: 20_000, Unit: "message", double: true,
+			ground: filledStream, open: openConsumer(ackExplicit), do: messages,
+			limit: pushed(consumerConfig{AckPolicy: ackExplicit}, 1),
+		}),
 	}
 }
 
-func (r *Run) delete() error { return r.api("STREAM.DELETE."+r.stream, nil, nil) }
-
-// api sends a JetStream API request past both implementations.
-func (r *Run) api(subject string, body, into any) error {
-	var data []byte
-	if body != nil {
-		var err error
-		if data, err = json.Marshal(body); err != nil {
-			return err
-		}
-	}
-	msg, err := r.nc.Request("$JS.API."+subject, data, setupTimeout)
-	if err != nil {
-		return fmt.Errorf("%s: %w", subject, err)
-	}
-	var resp struct {
-		Error *struct {
-			Description string `json:"description"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &resp); err != nil {
-		return fmt.Errorf("%s: %w", subject, err)
-	}
-	if resp.Error != nil {
-		return fmt.Errorf("%s: %s", subject, resp.Error.Description)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(msg.Data, into)
-}
-
-func payload(number uint64) []byte {
-	return binary.BigEndian.AppendUint64(make([]byte, 0, payloadSize), number)[:payloadSize]
-}
-
-// take checks that msg is the next one, and acknowledges it if need be.
-func (r *Run) take(msg message) error {
-	data := msg.Data()
-	if len(data) != payloadSize || binary.BigEndian.Uint64(data) != uint64(r.seen) {
-		return fmt.Errorf("message %d of the stream is not what was received next", r.seen)
-	}
-	r.seen++
-	if r.acks {
-		return msg.Ack()
-	}
-	return nil
-}
-
-func publish(ctx context.Context, r *Run) error {
-	data := payload(0)
-	for range r.n {
-		if err := r.pub.publish(ctx, r.stream, data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func publishAsync(ctx context.Context, r *Run) error {
-	data := payload(0)
-	for sent := 0; sent < r.n; {
-		stalled, err := r.pub.publishAsync(r.stream, data)
-		switch {
-		case stalled:
-			r.stalls++
-		case err != nil:
-			return err
-		default:
-			sent++
-		}
-	}
-	select {
-	case <-r.pub.complete():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+func buckets() []Workload {
+	last := consumerConfig{AckPolicy: ackNone, DeliverPolicy: "last_per_subject", FilterSubject: "$KV.%s.>"}
+	names := last
+	names.HeadersOnly = true
+	return []Workload{
+		{
+			Name: "KVPut", N: 20_000, Unit: "key", Timed: true,
+			ground: newBucket, open: openBucket, do: kvPut, limit: requests(putRequest),
+		},
+		{
+			Name: "KVUpdate", N: 20_000, Unit: "update", Timed: true,
+			ground: singleKey, open: openBucket, do: kvUpdate,
+		},
+		{
+			Name: "KVGet", N: 20_000, Unit: "key", Timed: true,
+			ground: filledBucket, open: openBucket, do: kvGet, limit: requests(getRequest),
+		},
+		{
+			Name: "KVKeys", N: 100_000, Unit: "key",
+			ground: filledBucket, open: openBucket, do: kvKeys, limit: pushed(names, 1),
+		},
+		{
+			Name: "KVListKeys", N: 100_000, Unit: "key",
+			ground: filledBucket, open: openBucket, do: kvListKeys, limit: pushed(names, 1),
+		},
+		{
+			Name: "KVWatchAll", N: 100_000, Unit: "key",
+			ground: filledBucket, open: openBucket, do: kvWatch, limit: pushed(last, 1),
+		},
 	}
 }
 
-func fetch(size int) func(context.Context, *Run) error {
-	return func(_ context.Context, r *Run) error {
-		for r.seen < r.n {
-			before := r.seen
-			if err := r.cons.fetch(min(size, r.n-r.seen), r.take); err != nil {
-				return err
-			}
-			if r.seen == before {
-				return errors.New("a fetch brought nothing")
+func objects() []Workload {
+	chunks := consumerConfig{AckPolicy: ackNone, FilterSubject: "$O.%s.C.>"}
+	put := Workload{Unit: "MiB", ground: newStore, open: openStore, do: objectPut}
+	get := Workload{Unit: "MiB", ground: filledStore, open: openStore, do: objectGet, limit: pushed(chunks, chunksPerMB)}
+	sized := func(w Workload, name string, n int) Workload {
+		w.Name, w.N = name, n
+		return w
+	}
+	whole := sized(get, "ObjectGetBytes64M", 64)
+	whole.do = objectGetBytes
+	return []Workload{
+		sized(put, "ObjectPut64M", 64),
+		sized(get, "ObjectGet64M", 64),
+		whole,
+		sized(put, "ObjectPut1G", 1024),
+		sized(get, "ObjectGet1G", 1024),
+	}
+}
+
+func managing() []Workload {
+	return []Workload{
+		{
+			Name: "StreamInfos2000", N: 10 * streamCount, Unit: "stream", Alone: true,
+			ground: manyStreams, do: streamInfos, limit: listPages,
+		},
+		{
+			Name: "GetMsgDirect", N: 20_000, Unit: "message", Timed: true,
+			ground: directStream, open: openStream, do: getMsg, limit: requests(directRequest),
+		},
+		{
+			Name: "GetMsgAPI", N: 10_000, Unit: "message", Timed: true,
+			ground: filledStream, open: openStream, do: getMsg, limit: requests(getMsgRequest),
+		},
+		{
+			Name: "ConsumerCreateDelete", N: 2_000, Unit: "consumer", Timed: true,
+			ground: emptyStream, do: createDelete, limit: requests(createRequest, deleteRequest),
+		},
+		{
+			Name: "ConsumerInfo", N: 10_000, Unit: "call", Timed: true,
+			ground: emptyStream, open: openConsumer(ackExplicit), do: consumerInfo, limit: requests(infoRequest),
+		},
+	}
+}
+
+func idling() []Workload {
+	return []Workload{
+		{
+			Name: "IdleConsume500", N: 500, Unit: "consumer", Idle: true,
+			ground: emptyStream, open: openMany, do: idleConsume,
+		},
+		{
+			Name: "IdleMessages500", N: 500, Unit: "consumer", Idle: true,
+			ground: emptyStream, open: openMany, do: idleMessages,
+		},
+		{
+			Name: "IdleWatch500", N: 500, Unit: "watcher", Idle: true,
+			ground: emptyBucket, open: openBucket, do: idleWatch,
+		},
+	}
+}
+
+// linked returns some of all with a delay.
+func linked(all []Workload) []Workload {
+	const near, far = 5 * time.Millisecond, 25 * time.Millisecond
+	var out []Workload
+	for _, l := range []struct {
+		name  string
+		delay time.Duration
+		n     int
+	}{
+		{"Consume", near, 40_000},
+		{"Consume", far, 10_000},
+		{"Messages", near, 40_000},
+		{"Messages", far, 10_000},
+		{"OrderedConsume", far, 30_000},
+		{"OrderedMessages", far, 30_000},
+		{"KVWatchAll", far, 30_000},
+		{"KVKeys", near, 100_000},
+		{"KVKeys", far, 100_000},
+		{"ObjectGet64M", near, 64},
+		{"ObjectGet64M", far, 64},
+		{"ObjectPut64M", near, 64},
+		{"ObjectPut64M", far, 64},
+	} {
+		for i := range all {
+			if w := all[i]; w.Name == l.name {
+				w.Name, w.Delay, w.N = w.Name+"@"+l.delay.String(), l.delay, l.n
+				out = append(out, w)
 			}
 		}
-		return nil
 	}
+	return out
 }
 
-func fetchByBytes(ctx context.Context, r *Run) error {
-	for r.seen < r.n {
-		// A last batch that cannot fill up would wait for its time to end.
-		if left := r.n - r.seen; left*payloadSize < 2*fetchBytes {
-			return fetch(left)(ctx, r)
-		}
-		before := r.seen
-		if err := r.cons.fetchBytes(fetchBytes, r.take); err != nil {
-			return err
-		}
-		if r.seen == before {
-			return errors.New("a fetch brought nothing")
-		}
+func roundTrips() []Workload {
+	all := []Workload{
+		{Name: "ListStreams2000", N: 3, Alone: true, ground: manyStreams, do: listStreams},
+		{Name: "CreateBucket", N: 10, ground: emptyStream, do: createBuckets},
+		{Name: "KVKeys", N: 10, ground: filledBucket, open: openBucket, do: kvKeysCalls},
+		{Name: "KVWatchStop", N: 10, ground: filledBucket, open: openBucket, do: kvWatchCalls},
+		{Name: "ObjectPutNew", N: 10, ground: smallObjects, open: openStore, do: objectPutNew},
+		{Name: "ObjectPutAgain", N: 10, ground: smallObject, open: openStoreFilled, do: objectPutAgain},
 	}
-	return nil
-}
-
-func next(_ context.Context, r *Run) error {
-	for r.seen < r.n {
-		if err := r.cons.next(r.take); err != nil {
-			return err
-		}
+	for i := range all {
+		w := &all[i]
+		w.Name, w.Unit, w.Delay, w.RoundTrips = "RoundTrips/"+w.Name, "call", 25*time.Millisecond, true
 	}
-	return nil
-}
-
-func messages(_ context.Context, r *Run) error {
-	return r.cons.messages(func(msg message) (more bool, err error) {
-		err = r.take(msg)
-		return r.seen < r.n, err
-	})
-}
-
-func consume(ctx context.Context, r *Run) error {
-	// Written by the handler, whose calls do not overlap, before done is closed.
-	var failed error
-	finished, done := false, make(chan struct{})
-	stop, err := r.cons.consume(func(msg message) {
-		if finished {
-			return
-		}
-		failed = r.take(msg)
-		if finished = failed != nil || r.seen == r.n; finished {
-			close(done)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	select {
-	case <-done:
-		err = nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	stop()
-	return errors.Join(err, failed)
+	return all
 }

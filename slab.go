@@ -1,0 +1,88 @@
+package jetstream
+
+import (
+	"strings"
+	"sync"
+)
+
+// slabMax is how many values share an allocation at most.
+const slabMax = 16
+
+// slab makes values of one type, several to an allocation while there are many.
+// It begins small, since most users of a program with many make few values.
+// Whoever keeps a value keeps those it shares the allocation with. It is not safe
+// for concurrent use.
+type slab[T any] struct {
+	free []T
+	size int
+}
+
+// next returns a new value.
+func (s *slab[T]) next() *T {
+	if len(s.free) == 0 {
+		s.size = min(max(2*s.size, 1), slabMax)
+		s.free = make([]T, s.size)
+	}
+	v := &s.free[0]
+	s.free = s.free[1:]
+	return v
+}
+
+// sharedSlab is a slab for concurrent use.
+type sharedSlab[T any] struct {
+	slabs sync.Pool
+}
+
+// next returns a new value.
+func (s *sharedSlab[T]) next() *T {
+	own, _ := s.slabs.Get().(*slab[T])
+	if own == nil {
+		own = new(slab[T])
+	}
+	v := own.next()
+	s.slabs.Put(own)
+	return v
+}
+
+const (
+	// textChunkSize is how many bytes of text share an allocation.
+	textChunkSize = 4 << 10
+
+	// textMax is the length from which on a text stands alone.
+	textMax = textChunkSize / 8
+)
+
+// textChunk holds texts, one behind the other. What was written stays as it is,
+// so texts of a chunk can be read while others are added.
+type textChunk struct {
+	text strings.Builder
+}
+
+// textChunks are the chunks with room left. Nobody waits for one.
+var textChunks = sync.Pool{New: func() any { return new(textChunk) }}
+
+// joinText returns first and the rest as one string, such as the subject of a
+// request. It is for strings that are not kept: one that is keeps the chunk it
+// was cut from.
+func joinText(first string, rest ...string) string {
+	size := len(first)
+	for _, part := range rest {
+		size += len(part)
+	}
+	if size > textMax {
+		return first + strings.Join(rest, "")
+	}
+	c := textChunks.Get().(*textChunk)
+	if c.text.Cap()-c.text.Len() < size {
+		c.text.Reset()
+		c.text.Grow(textChunkSize)
+	}
+	start := c.text.Len()
+	c.text.WriteString(first)
+	for _, part := range rest {
+		c.text.WriteString(part)
+	}
+	joined := c.text.String()[start:]
+	textChunks.Put(c)
+	return joined
+}
