@@ -15,13 +15,18 @@ FUZZTIME          ?= 30s
 W                 ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
+# How long each run of the torture program lasts, and the seeds of the runs; SEED
+# is for a single one.
+DURATION          ?= 3m
+SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
+
 # Where make bench keeps and draws its results, as in KEEP=docs; nowhere by default.
 KEEP              ?=
 
-.PHONY: check format fmt vet lint race test cover fuzz bench bench-allocs growth pictures microbench tools clean
+.PHONY: check format tidy fmt vet lint docs race test cover fuzz torture bench bench-allocs growth pictures microbench tools clean
 
 ## check: all that must pass before a commit
-check: format vet lint race
+check: format tidy vet lint docs race
 
 ## format: fail when a file is not formatted; fmt formats it
 format: $(GOFUMPT)
@@ -31,11 +36,19 @@ format: $(GOFUMPT)
 fmt: $(GOFUMPT)
 	$(GOFUMPT) -l -w .
 
+## tidy: fail when go.mod or go.sum has too much or too little
+tidy:
+	go mod tidy -diff
+
 vet:
 	go vet ./...
 
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
+
+## docs: check the code, commands and links of the documents
+docs:
+	go test ./docs
 
 race:
 	go test -race -timeout 20m ./...
@@ -56,6 +69,13 @@ fuzz:
 			echo "$$pkg $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
+	done
+
+## torture: servers that fail, workloads of every kind and checkers, for each of SEEDS
+torture:
+	@set -e; for seed in $(SEEDS); do \
+		go test -run '^TestTorture$$' -count 1 -v -timeout 0 ./internal/torture \
+			-torture.duration $(DURATION) -torture.seed $$seed; \
 	done
 
 ## bench: compare with the reference, workload by workload, and judge by the targets

@@ -18,6 +18,11 @@ const (
 	// to come, and each waits so long.
 	feedSinglePulls   = 32
 	feedSingleExpires = 10 * time.Second
+
+	// feedInactivity is how long a consumer is left on the server whose deletion
+	// got lost. A feed that is read has a request waiting. One that nobody reads
+	// for longer gets another consumer later.
+	feedInactivity = 10 * time.Second
 )
 
 // feedConfig says what a feed delivers and to whom. The functions are called one
@@ -89,6 +94,7 @@ func (js *jetStream) openFeed(ctx context.Context, stream string, cfg feedConfig
 	if cfg.consumer.NamePrefix == "" {
 		cfg.consumer.NamePrefix = nuid.Next()
 	}
+	cfg.consumer.InactiveThreshold = feedInactivity
 	oc, err := js.newOrderedConsumer(ctx, stream, cfg.consumer)
 	if err != nil {
 		return nil, err

@@ -55,8 +55,9 @@ type KeyValue interface {
 	PutString(ctx context.Context, key string, value string) (uint64, error)
 
 	// Create is Put for a key that does not exist or was deleted, purged or has
-	// expired. If the key exists, the error matches [ErrKeyExists]. See [KeyTTL]
-	// for keys that expire.
+	// expired. If the key exists, the error matches [ErrKeyExists]. To tell a
+	// deleted key from an existing one takes another request; if that fails, its
+	// error is returned. See [KeyTTL] for keys that expire.
 	Create(ctx context.Context, key string, value []byte, opts ...KVCreateOpt) (uint64, error)
 
 	// Update is Put for a key whose last revision is the given one. Otherwise
@@ -200,7 +201,7 @@ func (k *keyValue) value(msg RawStreamMsg, err error) (KeyValueEntry, error) {
 	if value == nil {
 		value = []byte{}
 	}
-	entry := newKVEntry(len(value))
+	entry := kvEntries.next(len(value))
 	*entry = kvEntry{
 		bucket:   k.bucket,
 		key:      k.key(msg.Subject),
@@ -302,8 +303,12 @@ func (k *keyValue) Create(ctx context.Context, key string, value []byte, opts ..
 			return revision, err
 		}
 		// The key may end in a marker, or in another one by now.
-		marker, ok := k.markerAfter(ctx, key, err)
-		if !ok || attempt == maxCreateAttempts {
+		marker, exists, lookUpErr := k.markerAfter(ctx, key, err)
+		switch {
+		case lookUpErr != nil:
+			// Not with the refusal: it matches ErrKeyExists, which nobody knows.
+			return 0, lookUpErr
+		case exists || attempt == maxCreateAttempts:
 			return 0, keyExists(err)
 		}
 		w.expected = marker
@@ -323,24 +328,27 @@ func (w kvWrite) withCreateOpts(opts []KVCreateOpt) (kvWrite, error) {
 	return w, nil
 }
 
-// markerAfter returns the revision of the marker that a key ends with. refusal is
-// the error of a write that found the key at another revision; if it says at
-// which, an answer that does not know of that revision yet comes from a replica
-// that lags behind, and the leader is asked.
-func (k *keyValue) markerAfter(ctx context.Context, key string, refusal error) (uint64, bool) {
+// markerAfter looks for the marker a key ends with and returns its revision, which
+// is zero if nothing is left of the key, or reports that the key has a value.
+// refusal is the error of a write that found the key at another revision; if it
+// says at which, an answer that does not know of that revision yet comes from a
+// replica that lags behind, and the leader is asked.
+func (k *keyValue) markerAfter(ctx context.Context, key string, refusal error) (revision uint64, exists bool, err error) {
 	actual, known := actualRevision(refusal)
 	var msg RawStreamMsg
-	var err error
 	if known {
 		msg, err = k.last(ctx, key)
 	}
 	if !known || (err == nil && msg.Sequence < actual) || errors.Is(err, ErrMsgNotFound) {
 		msg, err = k.stream.getStored(ctx, apiMsgGetRequest{LastFor: k.prefixes.read + key})
 	}
-	if err != nil || kvOperation(msg.Header) == KeyValuePut {
-		return 0, false
+	switch {
+	case errors.Is(err, ErrMsgNotFound):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
 	}
-	return msg.Sequence, true
+	return msg.Sequence, kvOperation(msg.Header) == KeyValuePut, nil
 }
 
 // isWrongRevision reports whether a write was refused because its key is at

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"example.com/jetstream"
@@ -472,4 +473,30 @@ func TestHotCallsAllocateLittle(t *testing.T) {
 			t.Errorf("%s: %v allocations, %v", tt.name, n, err)
 		}
 	}
+}
+
+// A create of a deleted key is refused at first, and the last message has to be
+// looked up. When nobody answers that, the key is not said to exist.
+func TestCreateThatCannotLookDoesNotSayThatTheKeyExists(t *testing.T) {
+	t.Parallel()
+	s := jstest.StartServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "all", Password: "all"}, {
+			Username: "blind", Password: "blind",
+			Permissions: &server.Permissions{Publish: &server.SubjectPermission{
+				Deny: []string{"$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"},
+			}},
+		}}
+	})
+	kv := kvCreate(t, kvHandle(t, jstest.Connect(t, s, nats.UserInfo("all", "all"))), jetstream.KeyValueConfig{})
+	kvPut(t, kv, "k")
+	kvOK(t, kv.Delete(t.Context(), "k"))
+
+	blind, err := kvHandle(t, jstest.Connect(t, s, nats.UserInfo("blind", "blind"))).KeyValue(t.Context(), kv.Bucket())
+	kvOK(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err = blind.Create(ctx, "k", nil); err == nil || errors.Is(err, jetstream.ErrKeyExists) {
+		t.Errorf("create of a deleted key: %v", err)
+	}
+	kvRev(t, 3)(kv.Create(t.Context(), "k", nil))
 }

@@ -541,3 +541,40 @@ func TestWatchSurvivesLeaderChangesAndLostNodesWithoutReplayOrGap(t *testing.T) 
 	}
 	kvOK(t, w.Stop())
 }
+
+// What a watch leaves behind when its request for deletion is lost, the server
+// removes soon. The price is that it does so as well when nobody reads.
+func TestConsumerOfAWatchIsRemovedSoonAndCanBe(t *testing.T) {
+	t.Parallel()
+	js, _ := kvJetStream(t)
+	kv := kvCreate(t, js, jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
+	const keys, size = 400, 64 << 10
+	for i := range keys {
+		_, err := kv.Put(t.Context(), fmt.Sprint("k", i), make([]byte, size))
+		kvOK(t, err)
+	}
+	w, err := kv.WatchAll(t.Context())
+	kvOK(t, err)
+	stream, err := js.Stream(t.Context(), "KV_TEST")
+	kvOK(t, err)
+	removed := 0
+	for info := range stream.ListConsumers(t.Context()).Info() {
+		if limit := 10 * time.Second; info.Config.InactiveThreshold > limit {
+			t.Errorf("removed after %v without use, want %v at most", info.Config.InactiveThreshold, limit)
+		}
+		kvOK(t, stream.DeleteConsumer(t.Context(), info.Name))
+		removed++
+	}
+	if removed != 1 {
+		t.Fatalf("%d consumers, want 1", removed)
+	}
+	for want := uint64(1); want <= keys; want++ {
+		if e := <-w.Updates(); e == nil || e.Revision() != want {
+			t.Fatalf("entry %v, want that of revision %d", e, want)
+		}
+	}
+	if e := <-w.Updates(); e != nil {
+		t.Errorf("%v after the initial entries, want nil", e)
+	}
+	kvOK(t, w.Stop())
+}

@@ -22,6 +22,9 @@ const (
 
 	clientAccount = "$G"
 	systemAccount = "SYS"
+
+	// SystemUser is the name and the password of the user of the system account.
+	SystemUser = "system"
 )
 
 // Cluster is three servers with replicated JetStream. Clients reach each node
@@ -87,7 +90,7 @@ func clusterOptions(t testing.TB, i int, nowhere string) *server.Options {
 	opts.Accounts = []*server.Account{sys}
 	opts.SystemAccount = systemAccount
 	opts.Users = []*server.User{
-		{Username: "system", Password: "system", Account: sys},
+		{Username: SystemUser, Password: SystemUser, Account: sys},
 		{Username: "client", Password: "client"},
 	}
 	opts.NoAuthUser = "client"
@@ -157,7 +160,7 @@ func (c *Cluster) ConsumerLeader(stream, consumer string) *Node {
 func (c *Cluster) StepDownMeta() *Node {
 	c.t.Helper()
 	old := c.MetaLeader()
-	c.stepDown("META.LEADER.STEPDOWN", nats.UserInfo("system", "system"))
+	c.stepDown("META.LEADER.STEPDOWN", nats.UserInfo(SystemUser, SystemUser))
 	return c.waitLeader("a new meta leader", old, (*server.Server).JetStreamIsLeader)
 }
 
