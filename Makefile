@@ -14,7 +14,7 @@ COVER_MIN         ?= 85
 FUZZTIME          ?= 30s
 # Which workloads to compare, how often, and for how many operations relative to
 # their standard length.
-BENCH             ?= .
+W                 ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
 # Which version of the server test-server tests with, and how.
@@ -25,10 +25,13 @@ SERVER_TESTFLAGS  ?= -timeout 25m
 DURATION          ?= 3m
 SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
 
-.PHONY: check format fmt vet lint vuln race test test-server cover fuzz torture bench microbench tools clean
+# Where make bench keeps and draws its results, as in KEEP=docs; nowhere by default.
+KEEP              ?=
+
+.PHONY: check format tidy fmt vet lint vuln docs race test test-server cover fuzz torture bench bench-allocs growth pictures microbench tools clean
 
 ## check: all that must pass before a commit
-check: format vet lint vuln race
+check: format tidy vet lint vuln docs race
 
 ## format: fail when a file is not formatted; fmt formats it
 format: $(GOFUMPT)
@@ -37,6 +40,10 @@ format: $(GOFUMPT)
 
 fmt: $(GOFUMPT)
 	$(GOFUMPT) -l -w .
+
+## tidy: fail when go.mod or go.sum has too much or too little
+tidy:
+	go mod tidy -diff
 
 vet:
 	go vet ./...
@@ -50,6 +57,10 @@ vuln: $(GOVULN)
 		*"fetching vulnerabilities"*) echo "vulnerabilities not checked: their list cannot be reached";; \
 		*) echo "$$out"; exit 1;; \
 	esac
+
+## docs: check the code, commands and links of the documents
+docs:
+	go test ./docs
 
 race:
 	go test -race -timeout 20m ./...
@@ -85,13 +96,25 @@ torture:
 			-torture.duration $(DURATION) -torture.seed $$seed; \
 	done
 
-## bench: compare with the reference, workload by workload
+## bench: compare with the reference, workload by workload, and judge by the targets
 bench:
-	go run ./internal/benchcmp -run '$(BENCH)' -rounds $(ROUNDS) -scale $(SCALE)
+	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE) $(if $(KEEP),-draw $(KEEP))
+
+## bench-allocs: fail when allocations or bytes are above their targets
+bench-allocs:
+	go run ./internal/benchcmp -run '$(W)' -allocs
+
+## growth: measure how cost grows with the size of the work, and draw it
+growth:
+	go run ./internal/benchcmp -growth -run '$(W)' -rounds 3 -draw docs
+
+## pictures: draw docs/*.svg again from what was measured last
+pictures:
+	go run ./internal/benchcmp -rounds 0 -draw docs
 
 ## microbench: the same workloads as ordinary Go benchmarks
 microbench:
-	go test -run '^$$' -bench 'Compare/$(BENCH)' -benchtime 1s -count 3 .
+	go test -run '^$$' -bench 'Compare/$(W)' -benchtime 1s -count 3 .
 
 ## tools: build the tools the other targets use
 tools: $(GOFUMPT) $(GOLANGCI) $(GOVULN)

@@ -39,8 +39,10 @@ type apiReply interface {
 	apiError() *APIError
 }
 
-// apiPaged is the position a paged response reports.
-type apiPaged struct {
+// pagedResponse is what responses have in common that are pages of a whole. They
+// embed it, in place of [apiResponse].
+type pagedResponse struct {
+	apiResponse
 	Total  int `json:"total"`
 	Offset int `json:"offset"`
 	Limit  int `json:"limit"`
@@ -184,7 +186,7 @@ func (js *jetStream) call(ctx context.Context, subject string, in any, out apiRe
 // decodeReply decodes the response to an API request. The error it carries, if
 // any, is returned as [jetStream.call] says.
 func decodeReply(data []byte, out apiReply) error {
-	err := json.Unmarshal(data, out)
+	err := unmarshalReply(data, out)
 	if apiErr := out.apiError(); apiErr != nil {
 		return apiErr
 	}
@@ -228,7 +230,7 @@ var seqBodies sharedSlab[[seqBodySize]byte]
 
 // seqBody returns the JSON body that holds a sequence and nothing else.
 func seqBody(seq uint64) []byte {
-	body := append(seqBodies.next()[:0], `{"seq":`...)
+	body := append(seqBodies.next(0)[:0], `{"seq":`...)
 	body = strconv.AppendUint(body, seq, 10)
 	return append(body, '}')
 }

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -244,7 +243,8 @@ type consumerInfoResponse struct {
 
 // putConsumer creates or updates a consumer of any kind.
 func (js *jetStream) putConsumer(ctx context.Context, stream string, cfg *ConsumerConfig, action consumerAction) (*ConsumerInfo, error) {
-	body, err := json.Marshal(&consumerCreateRequest{Stream: stream, Config: cfg, Action: action})
+	const typical = 512 // of the size of a request in bytes
+	body, err := appendConsumerCreateRequest(make([]byte, 0, typical), stream, cfg, action)
 	if err != nil {
 		return nil, err
 	}

@@ -165,8 +165,8 @@ type ConsumerConfig struct {
 // messages of a stream in order and without gaps, by replacing the consumer on
 // the server as often as it takes. The zero value asks for the whole stream.
 //
-// The config is kept, with its slices and maps, for making those replacements,
-// so leave them alone while the consumer is in use.
+// It is copied for making those replacements, with its slices and maps, which may
+// be changed afterwards.
 type OrderedConsumerConfig struct {
 	// FilterSubjects selects messages by subject, wildcards allowed. Empty
 	// means all of the stream. Several must not overlap.

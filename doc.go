@@ -1,6 +1,8 @@
 // Package jetstream is a client for JetStream, the persistence layer of NATS. It
-// has the API of github.com/nats-io/nats.go/jetstream: a program changes one
-// import path and everything else stays as it is.
+// has the API of github.com/nats-io/nats.go/jetstream v1.55.0: a program changes
+// one import path and everything else stays as it is. Where the behavior differs,
+// MIGRATING.md in the repository says how. It is tested with nats-server v2.15.2;
+// what needs a certain version of the server says so.
 //
 // # Connecting
 //
@@ -116,7 +118,15 @@
 // come again after the consumer's AckWait, or when another server takes over.
 // Async publishes that await their acknowledgement fail with
 // [nats.ErrDisconnected]. When the connection is closed for good, everything
-// ends with [ErrConnectionClosed] or its namesake in core.
+// ends with [ErrConnectionClosed] or its namesake in core. Core closes it after 60
+// attempts to reconnect unless told otherwise, see [nats.MaxReconnects].
+//
+// # Shutting down
+//
+// Drain handles what has arrived and asks for no more; Closed tells when the last
+// handler has returned. Stop leaves what has arrived to the server, which delivers
+// it again after the consumer's AckWait. Acknowledgements are sent in the
+// background, so flush the connection, or drain it, before the program ends.
 //
 // # Concurrency
 //

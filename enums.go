@@ -57,13 +57,19 @@ func (t *enumTable) find(word string) int {
 	return -1
 }
 
+// findQuoted returns the value of a JSON string without escapes, or -1.
+func (t *enumTable) findQuoted(data []byte) int {
+	if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' {
+		return t.find(string(data[1 : n-1]))
+	}
+	return -1
+}
+
 // decode returns the value of a JSON string. The words need no escapes, so JSON
 // that has some is as unknown as any other.
 func (t *enumTable) decode(data []byte) (int, error) {
-	if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' {
-		if value := t.find(string(data[1 : n-1])); value >= 0 {
-			return value, nil
-		}
+	if value := t.findQuoted(data); value >= 0 {
+		return value, nil
 	}
 	return 0, fmt.Errorf("%s%q", t.noValue, data)
 }
@@ -263,14 +269,16 @@ func (c StoreCompression) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON decodes such a word. Other JSON is an error and leaves the
 // compression as it was.
 func (c *StoreCompression) UnmarshalJSON(b []byte) error {
-	// Decoding a string first reports other JSON as being of the wrong type.
-	var word string
-	if err := json.Unmarshal(b, &word); err != nil {
-		return err
-	}
-	value := storeCompressions.find(word)
+	value := storeCompressions.findQuoted(b)
 	if value < 0 {
-		return errUnknownCompression
+		// Decoding a string reports other JSON as being of the wrong type.
+		var word string
+		if err := json.Unmarshal(b, &word); err != nil {
+			return err
+		}
+		if value = storeCompressions.find(word); value < 0 {
+			return errUnknownCompression
+		}
 	}
 	*c = StoreCompression(value)
 	return nil

@@ -169,41 +169,51 @@ func (r *pullRequest) applyFetchOpts(opts []FetchOpt) error {
 }
 
 func (c *pullConsumer) Fetch(batch int, opts ...FetchOpt) (MessageBatch, error) {
-	if err := checkBatch(batch); err != nil {
+	b := &messageBatch{}
+	if err := b.req.fetchMessages(batch, opts); err != nil {
 		return nil, err
 	}
-	req := &pullRequest{batch: batch}
-	if err := req.applyFetchOpts(opts); err != nil {
-		return nil, err
-	}
-	return c.fetchBatch(req)
+	return c.fetchBatch(b)
 }
 
 func (c *pullConsumer) FetchBytes(maxBytes int, opts ...FetchOpt) (MessageBatch, error) {
-	req, err := newBytesRequest(maxBytes, opts)
-	if err != nil {
+	b := &messageBatch{}
+	if err := b.req.fetchBytes(maxBytes, opts); err != nil {
 		return nil, err
 	}
-	return c.fetchBatch(req)
-}
-
-// newBytesRequest makes the request of FetchBytes.
-func newBytesRequest(maxBytes int, opts []FetchOpt) (*pullRequest, error) {
-	if maxBytes < 0 {
-		return nil, fmt.Errorf("%w: max bytes cannot be negative", nats.ErrInvalidArg)
-	}
-	req := &pullRequest{batch: batchForBytes, maxBytes: maxBytes, bytesOnly: true, noByteOpt: true}
-	if err := req.applyFetchOpts(opts); err != nil {
-		return nil, err
-	}
-	return req, nil
+	return c.fetchBatch(b)
 }
 
 func (c *pullConsumer) FetchNoWait(batch int) (MessageBatch, error) {
-	if err := checkBatch(batch); err != nil {
+	b := &messageBatch{}
+	if err := b.req.fetchNoWait(batch); err != nil {
 		return nil, err
 	}
-	return c.fetchBatch(&pullRequest{batch: batch, noWait: true})
+	return c.fetchBatch(b)
+}
+
+// fetchMessages fills in the request of Fetch.
+func (r *pullRequest) fetchMessages(batch int, opts []FetchOpt) error {
+	if err := checkBatch(batch); err != nil {
+		return err
+	}
+	r.batch = batch
+	return r.applyFetchOpts(opts)
+}
+
+// fetchBytes fills in the request of FetchBytes.
+func (r *pullRequest) fetchBytes(maxBytes int, opts []FetchOpt) error {
+	if maxBytes < 0 {
+		return fmt.Errorf("%w: max bytes cannot be negative", nats.ErrInvalidArg)
+	}
+	r.batch, r.maxBytes, r.bytesOnly, r.noByteOpt = batchForBytes, maxBytes, true, true
+	return r.applyFetchOpts(opts)
+}
+
+// fetchNoWait fills in the request of FetchNoWait.
+func (r *pullRequest) fetchNoWait(batch int) error {
+	r.batch, r.noWait = batch, true
+	return checkBatch(batch)
 }
 
 func checkBatch(batch int) error {
@@ -213,16 +223,12 @@ func checkBatch(batch int) error {
 	return nil
 }
 
-func (c *pullConsumer) fetchBatch(req *pullRequest) (MessageBatch, error) {
+// fetchBatch sends the request of a batch.
+func (c *pullConsumer) fetchBatch(b *messageBatch) (MessageBatch, error) {
 	if err := c.checkPull(); err != nil {
 		return nil, err
 	}
-	slots := c.limitBatch(req)
-	batch := &messageBatch{msgs: make(chan Msg, slots)}
-	if err := c.startFetch(req, batch); err != nil {
-		return nil, err
-	}
-	return batch, nil
+	return b.start(c, c.limitBatch(&b.req))
 }
 
 // limitBatch returns how many messages the answer to a request can have, which
@@ -290,10 +296,21 @@ type fetchSink interface {
 
 // messageBatch implements [MessageBatch].
 type messageBatch struct {
+	req  pullRequest // until it has been sent
 	msgs chan Msg
 
 	mu  sync.Mutex
 	err error
+}
+
+// start sends the request of a batch of up to slots messages.
+func (b *messageBatch) start(from fetchStarter, slots int) (MessageBatch, error) {
+	b.msgs = make(chan Msg, slots)
+	if err := from.startFetch(&b.req, b); err != nil {
+		return nil, err
+	}
+	b.req.ctx = nil // the user may keep the batch for long
+	return b, nil
 }
 
 func (b *messageBatch) Messages() <-chan Msg { return b.msgs }

@@ -17,7 +17,9 @@ import (
 //
 // Each method that takes a context uses the context's deadline, or the handle's
 // default timeout (see [WithDefaultTimeout]) when it has none. A context that
-// ends yields its own error, unwrapped.
+// ends yields its own error, unwrapped, unless the server has reported that a
+// permission is missing: then the error matches [nats.ErrPermissionViolation] as
+// well.
 type JetStream interface {
 	// AccountInfo asks the server for the limits and the usage of the account
 	// the connection belongs to. It returns [ErrJetStreamNotEnabled] when the

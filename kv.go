@@ -201,7 +201,7 @@ func (k *keyValue) value(msg RawStreamMsg, err error) (KeyValueEntry, error) {
 	if value == nil {
 		value = []byte{}
 	}
-	entry := newKVEntry(len(value))
+	entry := kvEntries.next(len(value))
 	*entry = kvEntry{
 		bucket:   k.bucket,
 		key:      k.key(msg.Subject),

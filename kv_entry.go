@@ -84,16 +84,8 @@ type kvEntry struct {
 
 var _ KeyValueEntry = (*kvEntry)(nil)
 
-// kvEntries makes entries with small values, see [slabPayload].
+// kvEntries makes entries that are read one at a time.
 var kvEntries sharedSlab[kvEntry]
-
-// newKVEntry returns an entry that is to hold a value of the given size.
-func newKVEntry(size int) *kvEntry {
-	if size > slabPayload {
-		return new(kvEntry)
-	}
-	return kvEntries.next()
-}
 
 func (e *kvEntry) Bucket() string        { return e.bucket }
 func (e *kvEntry) Key() string           { return e.key }

@@ -18,6 +18,10 @@ const (
 	// smallEntry is the stored size, in bytes, up to which an entry is small.
 	smallEntry = 256
 
+	// maxKeysExpected is for how many keys room is made because the server says
+	// that so many are to come.
+	maxKeysExpected = 1 << 18
+
 	// maxPurges is how many purges of keys are in flight at once.
 	maxPurges = 32
 )
@@ -112,7 +116,10 @@ func (k *keyValue) Keys(ctx context.Context, opts ...WatchOpt) ([]string, error)
 		return nil, err
 	}
 	var keys []string
-	err = k.collect(ctx, nil, k.keysOnly(o), true, func(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
+	err = k.collect(ctx, nil, k.keysOnly(o), true, func(m *nats.Msg, reply *ackReply, _ KeyValueOp) {
+		if keys == nil {
+			keys = make([]string, 0, 1+min(reply.number(ackPending), maxKeysExpected))
+		}
 		keys = append(keys, k.key(m.Subject))
 	})
 	switch {
@@ -135,9 +142,14 @@ func (k *keyValue) History(ctx context.Context, key string, opts ...WatchOpt) ([
 		return nil, err
 	}
 	o.includeHistory = true
-	var entries []KeyValueEntry
+	var (
+		entries []KeyValueEntry
+		made    slab[kvEntry]
+	)
 	err = k.collect(ctx, []string{key}, o, false, func(m *nats.Msg, reply *ackReply, op KeyValueOp) {
-		entries = append(entries, k.entry(m, reply, op))
+		e := made.next(len(m.Data))
+		k.fill(e, m, reply, op)
+		entries = append(entries, e)
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -23,75 +24,96 @@ func (l bucketLister[T]) Status() <-chan T { return l.items }
 func (l bucketLister[T]) Error() error { return l.Err() }
 
 func (js *jetStream) KeyValueStoreNames(ctx context.Context) KeyValueNamesLister {
-	bucket := func(name string) (string, string) { return name, strings.TrimPrefix(name, kvStreamPrefix) }
-	mirror := func(info *StreamInfo) string { return strings.TrimPrefix(info.Config.Name, kvStreamPrefix) }
-	return bucketLister[string]{startLister(ctx, bucketPages(js, js.streamNamePages(kvAllSubjects), bucket, mirror))}
+	return bucketLister[string]{startLister(ctx, func(ctx context.Context, emit func(string) error) error {
+		return eachBucket(ctx, js, js.streamNames(kvAllSubjects), func(name string) error {
+			return emit(strings.TrimPrefix(name, kvStreamPrefix))
+		}, func(mirror *StreamInfo) error {
+			return emit(strings.TrimPrefix(mirror.Config.Name, kvStreamPrefix))
+		})
+	})}
 }
 
 func (js *jetStream) KeyValueStores(ctx context.Context) KeyValueLister {
-	status := func(info *StreamInfo) KeyValueStatus {
-		return &KeyValueBucketStatus{info: info, bucket: strings.TrimPrefix(info.Config.Name, kvStreamPrefix)}
-	}
-	bucket := func(info *StreamInfo) (string, KeyValueStatus) { return info.Config.Name, status(info) }
-	return bucketLister[KeyValueStatus]{startLister(ctx, bucketPages(js, js.streamInfoPages(kvAllSubjects), bucket, status))}
+	return bucketLister[KeyValueStatus]{startLister(ctx, func(ctx context.Context, emit func(KeyValueStatus) error) error {
+		status := func(info *StreamInfo) error {
+			return emit(&KeyValueBucketStatus{info: info, bucket: strings.TrimPrefix(info.Config.Name, kvStreamPrefix)})
+		}
+		return eachBucket(ctx, js, js.streamInfos(kvAllSubjects), status, status)
+	})}
 }
 
-// bucketPages returns the pages of all buckets: those with subjects of a bucket,
-// which the server selects, and then the mirrors of buckets. A mirror has no
-// subjects, so it is found by its name and told from other streams by its
-// config. The items are what bucket makes of an entry of streams, beside the
-// name of the stream, and what mirror makes of the info of a mirror.
-//
-// The result is for one listing.
-func bucketPages[S, T any](js *jetStream, streams fetchPage[S], bucket func(S) (stream string, item T), mirror func(*StreamInfo) T) fetchPage[T] {
-	var (
-		names   = js.streamNamePages("")
-		seen    = make(map[string]struct{})
-		start   int // of the mirrors in the joint list
-		mirrors bool
-	)
-	return func(ctx context.Context, offset int) (listPage[T], error) {
-		var page listPage[T]
-		if !mirrors {
-			found, err := streams(ctx, offset)
-			if err != nil {
-				return page, err
+// eachBucket goes through all buckets: it calls bucket for the streams that have
+// subjects of a bucket, which the server selects, and then mirror for the
+// mirrors of buckets. A mirror has no subjects, so it is found by its name and
+// told from other streams by its config.
+func eachBucket[S any](ctx context.Context, js *jetStream, streams pagedList[S], bucket func(S) error, mirror func(*StreamInfo) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	named := make(chan error, 1)
+	var names []string
+	// Ends with the requests, at the latest when this function does.
+	go func() {
+		named <- js.streamNames("").each(ctx, func(name string) error {
+			if strings.HasPrefix(name, kvStreamPrefix) {
+				names = append(names, name)
 			}
-			for _, entry := range found.items {
-				if name, item := bucket(entry); strings.HasPrefix(name, kvStreamPrefix) {
-					seen[name] = struct{}{}
-					page.items = append(page.items, item)
-				}
-			}
-			page.span, page.total = found.span, found.total
-			start = offset + found.span
-			if start < found.total {
-				return page, nil
-			}
-			mirrors = true
-			if found.span > 0 {
-				page.total = start + 1 // for the listing to go on
-				return page, nil
-			}
+			return nil
+		})
+	}()
+	listed := make(map[string]struct{})
+	err := streams.each(ctx, func(stream S) error {
+		name := streams.name(stream)
+		if !strings.HasPrefix(name, kvStreamPrefix) {
+			return nil
 		}
-		found, err := names(ctx, offset-start)
-		if err != nil {
-			return page, err
-		}
-		for _, name := range found.items {
-			if _, listed := seen[name]; listed || !strings.HasPrefix(name, kvStreamPrefix) {
-				continue
-			}
-			info, err := js.streamInfo(ctx, name, nil)
-			switch {
-			case err == ErrStreamNotFound: // deleted meanwhile
-			case err != nil:
-				return page, err
-			case info.Config.Mirror != nil && info.Config.MaxMsgsPerSubject > 0:
-				page.items = append(page.items, mirror(info))
-			}
-		}
-		page.span, page.total = found.span, start+found.total
-		return page, nil
+		listed[name] = struct{}{}
+		return bucket(stream)
+	})
+	if err != nil {
+		cancel()
+		<-named
+		return err
 	}
+	if err := <-named; err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { _, ok := listed[name]; return ok })
+	for some := range slices.Chunk(names, maxPagesAhead) {
+		if err := eachMirror(ctx, js, some, mirror); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachMirror calls do for those of the streams that are mirrors of buckets. It
+// asks for all of them at once.
+func eachMirror(ctx context.Context, js *jetStream, names []string, do func(*StreamInfo) error) error {
+	type lookUp struct {
+		name string
+		info *StreamInfo
+	}
+	streams := make([]*lookUp, len(names))
+	for i, name := range names {
+		streams[i] = &lookUp{name: name}
+	}
+	err := eachInParallel(ctx, len(streams), streams, func(ctx context.Context, s *lookUp) (err error) {
+		s.info, err = js.streamInfo(ctx, s.name, nil)
+		if err == ErrStreamNotFound { // deleted meanwhile
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		if s.info == nil || s.info.Config.Mirror == nil || s.info.Config.MaxMsgsPerSubject < 1 {
+			continue
+		}
+		if err := do(s.info); err != nil {
+			return err
+		}
+	}
+	return nil
 }

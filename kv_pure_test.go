@@ -546,3 +546,32 @@ func TestParallelWorkStopsAtTheFirstErrorAndReturnsIt(t *testing.T) {
 		t.Errorf("without items: %v", err)
 	}
 }
+
+// Not parallel, since allocations of other tests would be counted.
+func TestWatchedEntriesOfSmallValuesShareAllocations(t *testing.T) {
+	kv := &keyValue{bucket: "B", prefixes: kvPrefixes{read: "$KV.B."}}
+	w := &keyWatcher{kv: kv, updates: make(chan KeyValueEntry, slabMax)}
+	reply, err := parseAckReply("$JS.ACK.KV_B.C.1.7.3.1700000000000000000.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]float64{slabPayload: 1, slabPayload + 1: slabMax} {
+		m := &nats.Msg{Subject: "$KV.B.key", Data: make([]byte, size)}
+		deliver := func() {
+			for range slabMax {
+				w.entry(m, &reply, KeyValuePut)
+			}
+			for range slabMax {
+				if e := <-w.updates; e.Key() != "key" || e.Revision() != 7 || e.Delta() != 5 || len(e.Value()) != size {
+					t.Errorf("got %+v", e)
+				}
+			}
+		}
+		for w.slab.size < slabMax || len(w.slab.free) > 0 {
+			w.slab.next(0)
+		}
+		if allocs := testing.AllocsPerRun(20, deliver); allocs != want {
+			t.Errorf("%v allocations for %d values of %d bytes, want %v", allocs, slabMax, size, want)
+		}
+	}
+}

@@ -18,7 +18,7 @@ const (
 
 	// The number of initial entries requested or buffered is within these.
 	kvStartMin = 64
-	kvStartMax = 4096
+	kvStartMax = 16384
 
 	// While initial entries are outstanding and nothing comes, the server is
 	// asked after this time whether there is still something to come, and again
@@ -440,6 +440,7 @@ type keyWatcher struct {
 	kv      *keyValue
 	entries *entryFeed
 	updates chan KeyValueEntry
+	slab    slab[kvEntry] // guarded by the turn of the feed
 	// cause is why the watch ended, nil if it was stopped. It is set before the
 	// channel is closed.
 	cause error
@@ -488,13 +489,20 @@ func (w *keyWatcher) Updates() <-chan KeyValueEntry { return w.updates }
 func (w *keyWatcher) Stop() error { return w.entries.stop() }
 
 func (w *keyWatcher) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) {
-	w.send(w.kv.entry(m, reply, op))
+	e := w.slab.next(len(m.Data))
+	w.kv.fill(e, m, reply, op)
+	w.send(e)
 }
 
 func (w *keyWatcher) initial() { w.send(nil) }
 
 // send blocks until there is room, or the watch ends.
 func (w *keyWatcher) send(e KeyValueEntry) {
+	select {
+	case w.updates <- e: // far cheaper than with a second case
+		return
+	default:
+	}
 	select {
 	case w.updates <- e:
 	case <-w.entries.feed.gone:
@@ -506,9 +514,9 @@ func (w *keyWatcher) ended(reason error) {
 	close(w.updates)
 }
 
-// entry returns the entry that a delivered message is.
-func (k *keyValue) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) KeyValueEntry {
-	return &kvEntry{
+// fill makes e the entry that a delivered message is.
+func (k *keyValue) fill(e *kvEntry, m *nats.Msg, reply *ackReply, op KeyValueOp) {
+	*e = kvEntry{
 		bucket:   k.bucket,
 		key:      k.key(m.Subject),
 		value:    m.Data,

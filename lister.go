@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -87,21 +86,11 @@ func WithStreamListSubject(subject string) StreamListOpt {
 // than what a living reader spends on an item.
 const listerPatience = 2 * time.Minute
 
-// listPage is one page of a listing.
-type listPage[T any] struct {
-	items []T
-	// span is the number of entries of the server's list the page covers. It
-	// can exceed the number of items: an entry the server could say nothing
-	// about has none.
-	span int
-	// total is the length of the server's list at the time of the reply.
-	total int
-}
+// listing hands the items of a list to emit, one after the other, until that
+// fails.
+type listing[T any] func(ctx context.Context, emit func(T) error) error
 
-// fetchPage gets the page that starts at an offset of the server's list.
-type fetchPage[T any] func(ctx context.Context, offset int) (listPage[T], error)
-
-// lister feeds the items of a paged API to a reader. Its goroutine ends, and
+// lister feeds the items of a listing to a reader. Its goroutine ends, and
 // closes the channel, when the list is at its end, when a request fails, when
 // the context ends or when the reader exceeds the patience.
 //
@@ -116,10 +105,10 @@ type lister[T any] struct {
 // newLister starts a listing. A context without deadline does not bound it as a
 // whole: then each page has the timeout its request comes with, and the reader
 // has the given patience for each item.
-func newLister[T any](ctx context.Context, patience time.Duration, fetch fetchPage[T]) *lister[T] {
+func newLister[T any](ctx context.Context, patience time.Duration, list listing[T]) *lister[T] {
 	l := &lister[T]{items: make(chan T)}
 	go func() {
-		err := l.run(ctx, patience, fetch)
+		err := l.run(ctx, patience, list)
 		l.mu.Lock()
 		l.err = err
 		l.mu.Unlock()
@@ -145,7 +134,7 @@ func (l *lister[T]) Err() error {
 	return l.err
 }
 
-func (l *lister[T]) run(ctx context.Context, patience time.Duration, fetch fetchPage[T]) error {
+func (l *lister[T]) run(ctx context.Context, patience time.Duration, list listing[T]) error {
 	var timer *time.Timer
 	var abandoned <-chan time.Time
 	if _, ok := ctx.Deadline(); !ok {
@@ -153,44 +142,35 @@ func (l *lister[T]) run(ctx context.Context, patience time.Duration, fetch fetch
 		defer timer.Stop()
 		abandoned = timer.C
 	}
-	for offset := 0; ; {
-		page, err := fetch(ctx, offset)
-		if err != nil {
+	return list(ctx, func(item T) error {
+		// With a reader at hand, select would pick the send as often as the end
+		// of the context.
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for _, item := range page.items {
-			// With a reader at hand, select would pick the send as often as
-			// the end of the context.
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if timer != nil {
-				timer.Reset(patience)
-			}
-			select {
-			case l.items <- item:
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-abandoned:
-				return context.DeadlineExceeded
-			}
+		if timer != nil {
+			timer.Reset(patience)
 		}
-		offset += page.span
-		if offset >= page.total {
+		select {
+		case l.items <- item:
 			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-abandoned:
+			return context.DeadlineExceeded
 		}
-		if page.span == 0 {
-			return fmt.Errorf("%w: empty page at offset %d of %d", ErrInvalidJetStreamResponse, offset, page.total)
-		}
-	}
+	})
 }
 
 // infoPage makes a page of the infos of one reply. In a cluster, the reply also
 // names entries about which no server had anything to tell (missing); some of
 // those appear among the infos too, others do not or as null, but all of them
 // take up a place in the list the next offset refers to.
-func infoPage[T any](infos []*T, name func(*T) string, missing []string, total int) listPage[*T] {
-	page := listPage[*T]{items: infos, span: len(infos), total: total}
+func infoPage[T any](infos []*T, name func(*T) string, missing []string, total, limit int) listPage[*T] {
+	page := listPage[*T]{items: infos, missing: missing, span: len(infos), total: total, limit: limit}
+	if len(missing) == 0 && !slices.Contains(infos, nil) {
+		return page
+	}
 	unlisted := make(map[string]struct{}, len(missing))
 	for _, m := range missing {
 		unlisted[m] = struct{}{}
@@ -214,69 +194,75 @@ func infoPage[T any](infos []*T, name func(*T) string, missing []string, total i
 
 // streamListResponse is the reply to STREAM.LIST.
 type streamListResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Streams []*StreamInfo `json:"streams"`
 	Missing []string      `json:"missing"`
 }
 
 // streamNamesResponse is the reply to STREAM.NAMES.
 type streamNamesResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Streams []string `json:"streams"`
 }
 
 // consumerListResponse is the reply to CONSUMER.LIST.
 type consumerListResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Consumers []*ConsumerInfo `json:"consumers"`
 	Missing   []string        `json:"missing"`
 }
 
 // consumerNamesResponse is the reply to CONSUMER.NAMES.
 type consumerNamesResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	Consumers []string `json:"consumers"`
 }
 
-// streamInfoPages returns the pages of the streams that have a subject in
-// common with the given one, or of all streams if it is empty.
-func (js *jetStream) streamInfoPages(subject string) fetchPage[*StreamInfo] {
-	return func(ctx context.Context, offset int) (listPage[*StreamInfo], error) {
+// streamInfos returns the list of the streams that have a subject in common with
+// the given one, or of all streams if it is empty.
+func (js *jetStream) streamInfos(subject string) pagedList[*StreamInfo] {
+	fetch := func(ctx context.Context, offset int) (listPage[*StreamInfo], error) {
 		var resp streamListResponse
 		req := streamsRequest{Offset: offset, Subject: subject}
 		if err := js.call(ctx, "STREAM.LIST", &req, &resp); err != nil {
 			return listPage[*StreamInfo]{}, err
 		}
-		name := func(info *StreamInfo) string { return info.Config.Name }
-		return infoPage(resp.Streams, name, resp.Missing, resp.Total), nil
+		return infoPage(resp.Streams, listedStreamName, resp.Missing, resp.Total, resp.Limit), nil
 	}
+	return pagedList[*StreamInfo]{fetch, listedStreamName}
 }
 
-// streamNamePages is streamInfoPages for names only.
-func (js *jetStream) streamNamePages(subject string) fetchPage[string] {
-	return func(ctx context.Context, offset int) (listPage[string], error) {
+func listedStreamName(info *StreamInfo) string { return info.Config.Name }
+
+// streamNames is streamInfos for names only.
+func (js *jetStream) streamNames(subject string) pagedList[string] {
+	fetch := func(ctx context.Context, offset int) (listPage[string], error) {
 		var resp streamNamesResponse
 		req := streamsRequest{Offset: offset, Subject: subject}
 		if err := js.call(ctx, "STREAM.NAMES", &req, &resp); err != nil {
 			return listPage[string]{}, err
 		}
-		return listPage[string]{items: resp.Streams, span: len(resp.Streams), total: resp.Total}, nil
+		return namePage(resp.Streams, &resp.pagedResponse), nil
 	}
+	return pagedList[string]{fetch, listedName}
 }
 
-// consumerInfoPages returns the pages of the consumers of a stream.
-func (js *jetStream) consumerInfoPages(stream string) fetchPage[*ConsumerInfo] {
-	return func(ctx context.Context, offset int) (listPage[*ConsumerInfo], error) {
+func listedName(name string) string { return name }
+
+func namePage(names []string, resp *pagedResponse) listPage[string] {
+	return listPage[string]{items: names, span: len(names), total: resp.Total, limit: resp.Limit}
+}
+
+// consumerInfos returns the list of the consumers of a stream.
+func (js *jetStream) consumerInfos(stream string) pagedList[*ConsumerInfo] {
+	fetch := func(ctx context.Context, offset int) (listPage[*ConsumerInfo], error) {
 		var resp consumerListResponse
 		if err := js.call(ctx, "CONSUMER.LIST."+stream, &streamsRequest{Offset: offset}, &resp); err != nil {
 			return listPage[*ConsumerInfo]{}, err
 		}
-		return infoPage(resp.Consumers, listedConsumerName, resp.Missing, resp.Total), nil
+		return infoPage(resp.Consumers, listedConsumerName, resp.Missing, resp.Total, resp.Limit), nil
 	}
+	return pagedList[*ConsumerInfo]{fetch, listedConsumerName}
 }
 
 // listedConsumerName returns the name of a consumer in a list. An entry the
@@ -288,48 +274,49 @@ func listedConsumerName(info *ConsumerInfo) string {
 	return effectiveConsumerName(&info.Config)
 }
 
-// consumerNamePages is consumerInfoPages for names only.
-func (js *jetStream) consumerNamePages(stream string) fetchPage[string] {
-	return func(ctx context.Context, offset int) (listPage[string], error) {
+// consumerNames is consumerInfos for names only.
+func (js *jetStream) consumerNames(stream string) pagedList[string] {
+	fetch := func(ctx context.Context, offset int) (listPage[string], error) {
 		var resp consumerNamesResponse
 		if err := js.call(ctx, "CONSUMER.NAMES."+stream, &streamsRequest{Offset: offset}, &resp); err != nil {
 			return listPage[string]{}, err
 		}
-		return listPage[string]{items: resp.Consumers, span: len(resp.Consumers), total: resp.Total}, nil
+		return namePage(resp.Consumers, &resp.pagedResponse), nil
 	}
+	return pagedList[string]{fetch, listedName}
 }
 
 // listStreams applies the options of the stream listers and starts the listing
 // of what they select.
-func listStreams[T any](ctx context.Context, opts []StreamListOpt, pages func(subject string) fetchPage[T]) *lister[T] {
+func listStreams[T any](ctx context.Context, opts []StreamListOpt, list func(subject string) pagedList[T]) *lister[T] {
 	var req streamsRequest
 	if err := applyOpts(&req, opts); err != nil {
 		return failedLister[T](err)
 	}
-	return startLister(ctx, pages(req.Subject))
+	return startLister(ctx, list(req.Subject).each)
 }
 
 // startLister is [newLister] with the package's patience, for a context that
 // may be nil.
-func startLister[T any](ctx context.Context, fetch fetchPage[T]) *lister[T] {
+func startLister[T any](ctx context.Context, list listing[T]) *lister[T] {
 	if ctx == nil {
 		return failedLister[T](nats.ErrInvalidContext)
 	}
-	return newLister(ctx, listerPatience, fetch)
+	return newLister(ctx, listerPatience, list)
 }
 
 func (js *jetStream) ListStreams(ctx context.Context, opts ...StreamListOpt) StreamInfoLister {
-	return listStreams(ctx, opts, js.streamInfoPages)
+	return listStreams(ctx, opts, js.streamInfos)
 }
 
 func (js *jetStream) StreamNames(ctx context.Context, opts ...StreamListOpt) StreamNameLister {
-	return listStreams(ctx, opts, js.streamNamePages)
+	return listStreams(ctx, opts, js.streamNames)
 }
 
 func (s *stream) ListConsumers(ctx context.Context) ConsumerInfoLister {
-	return startLister(ctx, s.js.consumerInfoPages(s.name))
+	return startLister(ctx, s.js.consumerInfos(s.name).each)
 }
 
 func (s *stream) ConsumerNames(ctx context.Context) ConsumerNameLister {
-	return startLister(ctx, s.js.consumerNamePages(s.name))
+	return startLister(ctx, s.js.consumerNames(s.name).each)
 }

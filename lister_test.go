@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,7 +304,7 @@ func TestInfoPageSpan(t *testing.T) {
 		{items: []*string{nil, &c}, missing: []string{"a", "b"}, items2: []*string{&c}, span: 3},
 		{missing: []string{"a", "a"}, span: 1},
 	} {
-		page := infoPage(slices.Clone(test.items), func(s *string) string { return *s }, test.missing, 9)
+		page := infoPage(slices.Clone(test.items), func(s *string) string { return *s }, test.missing, 9, 0)
 		if page.span != test.span || page.total != 9 || !slices.Equal(page.items, test.items2) {
 			t.Errorf("%v with %v missing spans %d: %v", test.items, test.missing, page.span, page.items)
 		}
@@ -340,13 +339,13 @@ func TestListersReportBadArgumentsOnClosedChannel(t *testing.T) {
 	}
 }
 
-// lsPages is an endless list of numbers, in pages of ten.
-func lsPages(ctx context.Context, offset int) (listPage[int], error) {
-	page := listPage[int]{span: 10, total: offset + 1000}
-	for i := range 10 {
-		page.items = append(page.items, offset+i)
+// lsEndless is an endless list of numbers.
+func lsEndless(_ context.Context, emit func(int) error) error {
+	for i := 0; ; i++ {
+		if err := emit(i); err != nil {
+			return err
+		}
 	}
-	return page, ctx.Err()
 }
 
 // B41
@@ -387,7 +386,7 @@ func TestAbandonedListersEndWithTheirContext(t *testing.T) {
 
 func TestAbandonedListerWithoutDeadlineEndsAfterPatience(t *testing.T) {
 	t.Parallel()
-	l := newLister(context.Background(), 20*time.Millisecond, lsPages)
+	l := newLister(context.Background(), 20*time.Millisecond, lsEndless)
 	<-l.Info()
 	lsClosed(t, l.Info(), l)
 	if !errors.Is(l.Err(), context.DeadlineExceeded) {
@@ -398,7 +397,7 @@ func TestAbandonedListerWithoutDeadlineEndsAfterPatience(t *testing.T) {
 func TestListerGivesPatienceForEachItem(t *testing.T) {
 	t.Parallel()
 	const patience = 500 * time.Millisecond
-	l := newLister(context.Background(), patience, lsPages)
+	l := newLister(context.Background(), patience, lsEndless)
 	start := time.Now()
 	pause := time.NewTicker(20 * time.Millisecond)
 	defer pause.Stop()
@@ -415,7 +414,7 @@ func TestListerHasNoPatienceLimitWithDeadline(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	l := newLister(ctx, time.Nanosecond, lsPages)
+	l := newLister(ctx, time.Nanosecond, lsEndless)
 	for range 25 {
 		<-l.Info()
 	}
@@ -430,7 +429,7 @@ func TestListerEndsPromptlyWithEagerReader(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	l := newLister(ctx, time.Minute, lsPages)
+	l := newLister(ctx, time.Minute, lsEndless)
 	<-l.Info()
 	cancel()
 	rest, err := lsRead(t, l, l.Info())
@@ -470,22 +469,5 @@ func TestEachPageOfAListingHasTheDefaultTimeout(t *testing.T) {
 		if count, err := list(); !errors.Is(err, context.DeadlineExceeded) || count != 0 {
 			t.Errorf("%s: %d items and error %v", subject, count, err)
 		}
-	}
-}
-
-func TestListerCanFeedOtherListings(t *testing.T) {
-	t.Parallel()
-	var calls atomic.Int32
-	l := newLister(lsContext(t), time.Minute, func(_ context.Context, offset int) (listPage[string], error) {
-		calls.Add(1)
-		// Of each page, some or none may be of interest.
-		if offset == 4 {
-			return listPage[string]{items: []string{"x"}, span: 4, total: 10}, nil
-		}
-		return listPage[string]{span: 4, total: 10}, nil
-	})
-	got, err := lsRead(t, l, l.Name())
-	if err != nil || !slices.Equal(got, []string{"x"}) || calls.Load() != 3 {
-		t.Errorf("got %v (%v) in %d pages", got, err, calls.Load())
 	}
 }

@@ -133,21 +133,12 @@ type jetStreamMsg struct {
 
 var _ Msg = (*jetStreamMsg)(nil)
 
-// slabPayload is the size of payload up to which messages share allocations. With
-// [slabMax], it bounds what keeping a single message can cost.
-const slabPayload = 1 << 10
-
 // msgSlab makes messages. It is not safe for concurrent use.
-type msgSlab struct {
-	slab[jetStreamMsg]
-}
+type msgSlab struct{ slab[jetStreamMsg] }
 
 // wrap returns the message of this package for one of core.
 func (s *msgSlab) wrap(js *jetStream, m *nats.Msg) *jetStreamMsg {
-	if len(m.Data) > slabPayload {
-		return &jetStreamMsg{js: js, msg: m}
-	}
-	msg := s.next()
+	msg := s.next(len(m.Data))
 	msg.js, msg.msg = js, m
 	return msg
 }

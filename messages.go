@@ -413,6 +413,9 @@ func (it *pullIterator) buffered() (msgs, bytes int, ok bool) {
 // inHand implements [pullOwner]: a message that Next has returned is done with.
 func (it *pullIterator) inHand() int { return 0 }
 
+// dry implements [pullOwner].
+func (it *pullIterator) dry() bool { return !it.busy() }
+
 // busy implements [pullOwner]: while anything is buffered, it is up to the user
 // to make progress.
 func (it *pullIterator) busy() bool {

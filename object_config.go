@@ -293,31 +293,23 @@ func (js *jetStream) DeleteObjectStore(ctx context.Context, bucket string) error
 }
 
 func (js *jetStream) ObjectStoreNames(ctx context.Context) ObjectStoreNamesLister {
-	pages := objectStorePages(js.streamNamePages(objectAllSubjects), func(name string) (string, string) {
-		return name, strings.TrimPrefix(name, objectStreamPrefix)
-	})
-	return bucketLister[string]{startLister(ctx, pages)}
+	return bucketLister[string]{startLister(ctx, func(ctx context.Context, emit func(string) error) error {
+		return js.streamNames(objectAllSubjects).each(ctx, func(name string) error {
+			if bucket, ok := strings.CutPrefix(name, objectStreamPrefix); ok {
+				return emit(bucket)
+			}
+			return nil
+		})
+	})}
 }
 
 func (js *jetStream) ObjectStores(ctx context.Context) ObjectStoresLister {
-	pages := objectStorePages(js.streamInfoPages(objectAllSubjects), func(info *StreamInfo) (string, ObjectStoreStatus) {
-		bucket := strings.TrimPrefix(info.Config.Name, objectStreamPrefix)
-		return info.Config.Name, &ObjectBucketStatus{info: info, bucket: bucket}
-	})
-	return bucketLister[ObjectStoreStatus]{startLister(ctx, pages)}
-}
-
-// objectStorePages returns the pages of those of the given streams that have the
-// name of a store. The items are what store makes of them, beside that name.
-func objectStorePages[S, T any](streams fetchPage[S], store func(S) (stream string, item T)) fetchPage[T] {
-	return func(ctx context.Context, offset int) (listPage[T], error) {
-		found, err := streams(ctx, offset)
-		page := listPage[T]{span: found.span, total: found.total}
-		for _, entry := range found.items {
-			if name, item := store(entry); strings.HasPrefix(name, objectStreamPrefix) {
-				page.items = append(page.items, item)
+	return bucketLister[ObjectStoreStatus]{startLister(ctx, func(ctx context.Context, emit func(ObjectStoreStatus) error) error {
+		return js.streamInfos(objectAllSubjects).each(ctx, func(info *StreamInfo) error {
+			if bucket, ok := strings.CutPrefix(info.Config.Name, objectStreamPrefix); ok {
+				return emit(&ObjectBucketStatus{info: info, bucket: bucket})
 			}
-		}
-		return page, err
-	}
+			return nil
+		})
+	})}
 }

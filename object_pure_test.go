@@ -253,3 +253,35 @@ func TestTransfersThatRunOutOfTimeSaySoAsCoreDoes(t *testing.T) {
 		t.Errorf("wrapped deadline becomes %v", got)
 	}
 }
+
+func TestUploadWindowIsWhatTheLinkNeeds(t *testing.T) {
+	t.Parallel()
+	type ack struct {
+		took   time.Duration
+		sent   int
+		waited bool
+	}
+	near := ack{time.Millisecond, 1 << 20, false}
+	for name, tc := range map[string]struct {
+		acks []ack
+		want int
+	}{
+		"before the first acknowledgement":   {nil, uploadBytesMax},
+		"fast link":                          {[]ack{near}, uploadBytesMin},
+		"twice what was sent until then":     {[]ack{{20 * time.Millisecond, 10 << 20, false}}, 20 << 20},
+		"never beyond the most":              {[]ack{{50 * time.Millisecond, 30 << 20, true}}, uploadBytesMax},
+		"chunks wait at the server":          {[]ack{near, {2 * time.Millisecond, 8 << 20, true}}, uploadBytesMin},
+		"nothing waits at the server":        {[]ack{near, {time.Millisecond, 8 << 20, true}}, 2 * uploadBytesMin},
+		"nothing waits, nor does the sender": {[]ack{near, {time.Millisecond, 8 << 20, false}}, uploadBytesMin},
+		"the fastest of all counts":          {[]ack{{9 * time.Millisecond, 1 << 20, false}, near, {9 * time.Millisecond, 8 << 20, true}}, uploadBytesMin},
+		"no time at all":                     {[]ack{{0, 1 << 20, false}, {0, 8 << 20, true}}, 2 * uploadBytesMin},
+	} {
+		w := newUploadWindow()
+		for _, a := range tc.acks {
+			w.stored(a.took, a.sent, a.waited)
+		}
+		if w.limit != tc.want {
+			t.Errorf("%s: %d MiB, want %d", name, w.limit>>20, tc.want>>20)
+		}
+	}
+}

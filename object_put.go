@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -15,12 +14,6 @@ import (
 )
 
 const (
-	// Limits to the chunks that are sent and not known to be stored. The first
-	// is what memory and the buffers of the server can take and long links need,
-	// the second matters for tiny chunks.
-	uploadBytes  = 32 << 20
-	uploadChunks = 1024
-
 	// settleTimeout is how long a failed put waits, in the background, for the
 	// chunks that are on their way.
 	settleTimeout = 2 * time.Second
@@ -87,6 +80,7 @@ func (o *objectStore) put(ctx context.Context, meta ObjectMeta, source func(size
 		stream:  o.stream,
 		subject: o.chunks + info.NUID,
 		source:  source(size),
+		window:  newUploadWindow(),
 	}
 	stored := false
 	// Also if the reader panics.
@@ -200,16 +194,13 @@ func (p *objectPut) uploadContent(ctx context.Context) error {
 		return nil
 	}
 	defer p.upload.source.close()
-	digest := sha256.New()
-	err := p.upload.run(ctx, func(chunk []byte) {
-		digest.Write(chunk)
-		p.info.Size += uint64(len(chunk))
-		p.info.Chunks++
-	})
-	if err == nil {
-		p.info.Digest = GetObjectDigestValue(digest)
+	p.upload.digest = sha256.New()
+	if err := p.upload.run(ctx); err != nil {
+		return err
 	}
-	return err
+	p.info.Size, p.info.Chunks = p.upload.size, p.upload.chunks
+	p.info.Digest = GetObjectDigestValue(p.upload.digest)
+	return nil
 }
 
 // describe stores the description, which makes the object exist.
@@ -303,195 +294,3 @@ func (l objectLookup) unanswered() bool { return errors.Is(l.err, nats.ErrNoResp
 
 // fatal reports whether the lookup failed for good.
 func (l objectLookup) fatal() bool { return l.err != nil && !l.unanswered() }
-
-// upload stores chunks under one subject, in order. It sends on while chunks
-// await their acknowledgement.
-//
-// The order of the chunks in the stream is all that holds an object together. A
-// chunk that nobody responded to, because the stream was without a leader for a
-// moment, must therefore not be sent again behind its successors. So the
-// publisher does not repeat anything; the upload takes up again at that chunk.
-type upload struct {
-	js      *jetStream // with a publisher of its own
-	stream  *stream
-	subject string
-	source  chunkSource
-
-	window  []sentChunk // oldest first
-	bytes   int         // in the window
-	lastSeq uint64      // stream sequence of the last chunk that left the window
-	sent    bool        // there may be chunks in the stream
-}
-
-// sentChunk is a chunk that was sent and is not known to be stored.
-type sentChunk struct {
-	data   []byte
-	future PubAckFuture
-}
-
-// unrepeated keeps the publisher from sending chunks again.
-var unrepeated = []PublishOpt{WithRetryAttempts(0)}
-
-// run stores all chunks of the source and returns when they are acknowledged, or
-// with the first error. It shows each chunk to the given function once it is on
-// its way, so that the server has work while that is running.
-func (u *upload) run(ctx context.Context, each func(chunk []byte)) error {
-	for {
-		chunk, err := u.source.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		// Acknowledgements that are there are taken even if there is room, so
-		// that failures are noticed and buffers used again.
-		for len(u.window) > 0 {
-			full := u.bytes+len(chunk) > uploadBytes || len(u.window) >= uploadChunks
-			if more, err := u.settle(ctx, full); err != nil {
-				return err
-			} else if !more {
-				break
-			}
-		}
-		if err := u.send(ctx, chunk); err != nil {
-			return err
-		}
-		each(chunk)
-	}
-	for len(u.window) > 0 {
-		if _, err := u.settle(ctx, true); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// send sends a chunk and puts it in the window.
-func (u *upload) send(ctx context.Context, chunk []byte) error {
-	sent, err := u.publish(ctx, chunk)
-	if err != nil {
-		return err
-	}
-	u.window = append(u.window, sent)
-	u.bytes += len(chunk)
-	return nil
-}
-
-func (u *upload) publish(ctx context.Context, chunk []byte) (sentChunk, error) {
-	if ctx.Err() != nil {
-		return sentChunk{}, transferError(ctx.Err())
-	}
-	u.sent = true
-	f := &pubFuture{own: nats.Msg{Subject: u.subject, Data: chunk}}
-	f.msg = &f.own
-	future, err := u.js.async.publish(f, unrepeated)
-	return sentChunk{data: chunk, future: future}, err
-}
-
-// settle takes the oldest chunk out of the window if its outcome is there, or
-// waits for that. It returns false if there is none.
-func (u *upload) settle(ctx context.Context, wait bool) (bool, error) {
-	oldest := u.window[0]
-	if !wait {
-		select {
-		case ack := <-oldest.future.Ok():
-			return true, u.stored(ack)
-		case err := <-oldest.future.Err():
-			return true, u.failed(ctx, err)
-		default:
-			return false, nil
-		}
-	}
-	ack, err := oldest.wait(ctx)
-	if err != nil {
-		return true, u.failed(ctx, err)
-	}
-	return true, u.stored(ack)
-}
-
-// wait returns the outcome of a chunk.
-func (c *sentChunk) wait(ctx context.Context) (*PubAck, error) {
-	select {
-	case ack := <-c.future.Ok():
-		return ack, nil
-	case err := <-c.future.Err():
-		return nil, err
-	case <-ctx.Done():
-		return nil, transferError(ctx.Err())
-	}
-}
-
-// stored removes the oldest chunk from the window.
-func (u *upload) stored(ack *PubAck) error {
-	if ack.Sequence <= u.lastSeq {
-		return fmt.Errorf("nats: chunk stored as message %d after one stored as %d: was the stream replaced?", ack.Sequence, u.lastSeq)
-	}
-	u.lastSeq = ack.Sequence
-	oldest := u.window[0]
-	u.window[0] = sentChunk{}
-	u.window = u.window[1:]
-	u.bytes -= len(oldest.data)
-	u.source.recycle(oldest.data)
-	return nil
-}
-
-// failed is called when the oldest chunk failed. If nobody responded to it, it
-// sends that chunk and all behind it again. Those of the latter that were stored
-// are removed first.
-func (u *upload) failed(ctx context.Context, err error) error {
-	if !errors.Is(err, ErrNoStreamResponse) {
-		return err
-	}
-	if err := u.recall(ctx); err != nil {
-		return err
-	}
-	for range DefaultPubRetryAttempts {
-		if err := sleepContext(ctx, DefaultPubRetryWait); err != nil {
-			return transferError(err)
-		}
-		// Alone, since the others would meet with the same if it fails.
-		if u.window[0], err = u.publish(ctx, u.window[0].data); err != nil {
-			return err
-		}
-		ack, err := u.window[0].wait(ctx)
-		if err == nil {
-			if err := u.stored(ack); err != nil {
-				return err
-			}
-			return u.resend(ctx)
-		}
-		if !errors.Is(err, ErrNoStreamResponse) {
-			return err
-		}
-	}
-	return ErrNoStreamResponse
-}
-
-// recall waits for the outcome of all chunks behind the oldest, and removes those
-// that were stored from the stream.
-func (u *upload) recall(ctx context.Context) error {
-	for i := 1; i < len(u.window); i++ {
-		ack, err := u.window[i].wait(ctx)
-		switch {
-		case err == nil:
-			if err := u.stream.DeleteMsg(ctx, ack.Sequence); err != nil {
-				return err
-			}
-		case !errors.Is(err, ErrNoStreamResponse):
-			return err
-		}
-	}
-	return nil
-}
-
-// resend sends all chunks in the window.
-func (u *upload) resend(ctx context.Context) error {
-	for i := range u.window {
-		var err error
-		if u.window[i], err = u.publish(ctx, u.window[i].data); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -266,10 +266,13 @@ func TestCanceledPutLeavesNoChunks(t *testing.T) {
 // B1
 func TestPutKeepsTheOrderOfChunksThatNobodyRespondedTo(t *testing.T) {
 	t.Parallel()
-	_, _, nc := objStart(t)
+	s := jstest.StartServer(t)
+	admin := objHandle(t, jstest.Connect(t, s))
+	objStore(t, admin, "B")
+	proxy := jstest.StartProxy(t, s.Addr().String())
 	// A request that is under way when the store is deleted may get no answer.
 	looked := make(chan struct{}, 10)
-	js := objHandle(t, nc, jetstream.WithClientTrace(&jetstream.ClientTrace{
+	js := objHandle(t, jstest.ConnectURL(t, proxy.URL()), jetstream.WithClientTrace(&jetstream.ClientTrace{
 		ResponseReceived: func(subject string, _ []byte, _ nats.Header) {
 			if strings.HasPrefix(subject, "$JS.API.DIRECT.GET.") {
 				looked <- struct{}{}
@@ -282,14 +285,23 @@ func TestPutKeepsTheOrderOfChunksThatNobodyRespondedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, lost := range map[string]int64{"first chunk": 0, "first two": 1000} {
+		var before int64
 		content := &objReader{size: 5000, at: func(done int64) {
 			var err error
 			switch done {
 			case 0:
 				<-looked
-				err = js.DeleteObjectStore(ctx, "B")
+				err = admin.DeleteObjectStore(ctx, "B")
+				// That the first chunk is lost is not to be known before the
+				// second one is sent.
+				proxy.BlackHole(jstest.ToClient, true)
+				before = proxy.Bytes(jstest.ToServer)
 			case lost + 1000:
-				_, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: "B", Storage: jetstream.MemoryStorage})
+				jstest.WaitFor(t, objPatience, "the chunks to be lost", func() bool {
+					return proxy.Bytes(jstest.ToServer) >= before+done
+				})
+				_, err = admin.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: "B", Storage: jetstream.MemoryStorage})
+				proxy.Heal()
 			}
 			if err != nil {
 				t.Error(err)

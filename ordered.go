@@ -298,6 +298,7 @@ type orderedRun struct {
 
 	cursor     orderedCursor
 	name       string // of the consumer of the server in use
+	pending    string // what the last message said is left for it to deliver
 	recovering bool
 	fruitless  int                // replacements in a row without a sign of life
 	cutOff     bool               // the connection broke during an attempt
@@ -361,8 +362,13 @@ func (r *orderedRun) admit(reply *ackReply) bool {
 		r.fruitless = 0
 	}
 	r.cursor.advance(reply.streamSequence(), seq)
+	r.pending = reply.token(ackPending)
 	return true
 }
+
+// more reports whether the consumer had more to deliver when it sent the last
+// message. Called with the lock held.
+func (r *orderedRun) more() bool { return r.pending != "" && r.pending != "0" }
 
 // judge turns what follows from a status for consumers in general into what
 // follows for an ordered one. Called with the lock held.

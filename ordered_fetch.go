@@ -34,37 +34,31 @@ type orderedFetch struct {
 var _ fetchSink = (*orderedFetch)(nil)
 
 func (oc *orderedConsumer) Fetch(batch int, opts ...FetchOpt) (MessageBatch, error) {
-	if err := checkBatch(batch); err != nil {
+	b := &messageBatch{}
+	if err := b.req.fetchMessages(batch, opts); err != nil {
 		return nil, err
 	}
-	req := &pullRequest{batch: batch}
-	if err := req.applyFetchOpts(opts); err != nil {
-		return nil, err
-	}
-	return oc.fetchBatch(req)
+	return oc.fetchBatch(b)
 }
 
 func (oc *orderedConsumer) FetchBytes(maxBytes int, opts ...FetchOpt) (MessageBatch, error) {
-	req, err := newBytesRequest(maxBytes, opts)
-	if err != nil {
+	b := &messageBatch{}
+	if err := b.req.fetchBytes(maxBytes, opts); err != nil {
 		return nil, err
 	}
-	return oc.fetchBatch(req)
+	return oc.fetchBatch(b)
 }
 
 func (oc *orderedConsumer) FetchNoWait(batch int) (MessageBatch, error) {
-	if err := checkBatch(batch); err != nil {
+	b := &messageBatch{}
+	if err := b.req.fetchNoWait(batch); err != nil {
 		return nil, err
 	}
-	return oc.fetchBatch(&pullRequest{batch: batch, noWait: true})
+	return oc.fetchBatch(b)
 }
 
-func (oc *orderedConsumer) fetchBatch(req *pullRequest) (MessageBatch, error) {
-	batch := &messageBatch{msgs: make(chan Msg, oc.current.Load().limitBatch(req))}
-	if err := oc.startFetch(req, batch); err != nil {
-		return nil, err
-	}
-	return batch, nil
+func (oc *orderedConsumer) fetchBatch(b *messageBatch) (MessageBatch, error) {
+	return b.start(oc, oc.current.Load().limitBatch(&b.req))
 }
 
 func (oc *orderedConsumer) Next(opts ...FetchOpt) (Msg, error) {

@@ -53,7 +53,7 @@ type ackValue struct {
 var pubAcks sharedSlab[PubAck]
 
 func (v ackValue) pubAck() *PubAck {
-	ack := pubAcks.next()
+	ack := pubAcks.next(0)
 	*ack = PubAck{
 		Stream:    v.origin.stream,
 		Sequence:  v.seq,

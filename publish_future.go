@@ -136,6 +136,15 @@ func (f *pubFuture) resolve(ack ackValue, err error) {
 	}
 }
 
+// outcome returns the sequence of the stored message or why there is none, once it
+// is known. Unlike the channels, it costs nothing, and tells as often as it is
+// asked.
+func (f *pubFuture) outcome() (seq uint64, done bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ack.seq, f.ack.origin != nil || f.err != nil, f.err
+}
+
 // payloadSeed makes digests of payloads.
 var payloadSeed = maphash.MakeSeed()
 

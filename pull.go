@@ -29,11 +29,15 @@ type Consumer interface {
 	// in time is no error.
 	//
 	// A batch below 1 is refused with [nats.ErrInvalidArg], an invalid option
-	// with [ErrInvalidOption]; a batch above 1,048,576 counts as that many. While the connection is down, the request is sent
-	// as soon as it is up again, if that is within the waiting time.
+	// with [ErrInvalidOption]; a batch above 1,048,576 counts as that many. While
+	// the connection is down, the request is sent as soon as it is up again, if
+	// that is within the waiting time.
 	//
 	// Requests of 10 seconds and more carry a heartbeat of 5 seconds, so that a
-	// request lost on the way ends with [ErrNoHeartbeat].
+	// request lost on the way ends with [ErrNoHeartbeat]. One that the server
+	// never answers otherwise ends with [nats.ErrTimeout], a second after the
+	// waiting time; if the connection was down all that time, the error matches
+	// [nats.ErrDisconnected] too.
 	Fetch(batch int, opts ...FetchOpt) (MessageBatch, error)
 
 	// FetchBytes is Fetch with a limit on the total size of the messages instead
@@ -98,6 +102,8 @@ type pullSubscription struct {
 	subject string // of pull requests
 	engine  pullEngine
 	probing bool
+	body    []byte // of the last request, which the next one may be like
+	bodyFor pullRequest
 }
 
 // pullOwner is the half of a pull subscription that differs between Consume
@@ -106,6 +112,10 @@ type pullOwner interface {
 	// buffered returns what has arrived and was not consumed, and false when it
 	// cannot be told at this instant. Called with the lock held.
 	buffered() (msgs, bytes int, ok bool)
+
+	// dry reports whether everything that has arrived is consumed. Called with the
+	// lock held.
+	dry() bool
 
 	// inHand returns how many messages the user is working on. Called with the
 	// lock held.
@@ -278,21 +288,31 @@ func (s *pullSubscription) pump() error {
 		}
 		now := time.Now()
 		id, req, ok := s.engine.refill(now)
-		subject := s.subject
-		s.mu.Unlock()
 		if !ok {
+			s.mu.Unlock()
 			return nil
 		}
-		if err := s.send(subject, id, &req); err != nil {
+		subject, body := s.subject, s.render(&req)
+		s.mu.Unlock()
+		if err := s.send(subject, id, body); err != nil {
 			return err
 		}
 	}
 }
 
+// render returns the body of a request, which is not to be written to: most
+// requests are like the last one and share it. Called with the lock held.
+func (s *pullSubscription) render(req *pullRequest) []byte {
+	if s.body == nil || !s.bodyFor.sameBody(req) {
+		s.body, s.bodyFor = req.appendBody(make([]byte, 0, 160)), *req
+	}
+	return s.body
+}
+
 // send publishes a request whose credit has been taken.
-func (s *pullSubscription) send(subject string, id uint64, req *pullRequest) error {
-	body := req.appendBody(make([]byte, 0, 160))
-	err := s.conn.PublishRequest(subject, s.inbox+strconv.FormatUint(id, 10), body)
+func (s *pullSubscription) send(subject string, id uint64, body []byte) error {
+	var reply [80]byte
+	err := s.conn.PublishRequest(subject, string(strconv.AppendUint(append(reply[:0], s.inbox...), id, 10)), body)
 	if err == nil {
 		return nil
 	}
@@ -318,6 +338,9 @@ func (s *pullSubscription) settle(id uint64, status pullStatus, size int) verdic
 	}
 	s.engine.control(size)
 	v := s.engine.ended(id, status, now)
+	if errors.Is(status.err, ErrBatchCompleted) && s.order != nil && s.order.more() && s.owner.dry() {
+		s.engine.ranDry()
+	}
 	if !errors.Is(status.err, nats.ErrNoResponders) {
 		// That nobody answers is not a sign of life.
 		s.active = true
@@ -541,6 +564,13 @@ func (c *consumeContext) inHand() int {
 		return 1
 	}
 	return 0
+}
+
+// dry implements [pullOwner]. It is called on the subscription's goroutine, whose
+// message of the moment core counts as pending.
+func (c *consumeContext) dry() bool {
+	msgs, _, err := c.sub.Pending()
+	return err == nil && msgs <= 1
 }
 
 func (c *consumeContext) busy() bool { return c.handling }

@@ -29,6 +29,12 @@ const (
 	// to the window makes for many small ones.
 	maxTrackedPulls = 64
 
+	// topUpFrom is the least window that is filled as soon as a request has been
+	// served, and topUpShare the part of it that must be free then. Small windows
+	// keep to the threshold.
+	topUpFrom  = 128
+	topUpShare = 8
+
 	retryBackoffMin = 50 * time.Millisecond
 	retryBackoffMax = 5 * time.Second
 
@@ -51,10 +57,17 @@ type pullConfig struct {
 	maxMessages       int
 	thresholdMessages int
 
+	// topUp lets the window be filled as soon as a request has been served, and
+	// not only below the threshold.
+	topUp bool
+	// growTo is how many messages the window may grow to; zero if it may not.
+	growTo int
+
 	// byteWindow makes bytes, not messages, the measure of the window.
 	byteWindow     bool
 	maxBytes       int  // the window, or what one request may be answered with
 	ownBudget      bool // maxBytes is not the user's and may be raised
+	leastBytes     int  // no request is made for less of it
 	thresholdBytes int
 
 	stopAfter     int
@@ -93,13 +106,18 @@ func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pull
 		priority:          opts.priority,
 	}
 	if cfg.maxBytes == 0 {
-		cfg.maxBytes = max(pullByteBudget, int(2*maxPayload))
+		cfg.leastBytes = int(2 * maxPayload)
+		cfg.maxBytes = max(pullByteBudget, cfg.leastBytes)
 		cfg.ownBudget = true
 		if info != nil && info.Config.DeliverPolicy == DeliverLastPerSubjectPolicy {
 			// Such a consumer never delivers a message that did not fit what a
 			// request had left (server 2.15), so none must be too small.
 			cfg.maxBytes = maxByteBudget
 		}
+	}
+	cfg.topUp = opts.defaultThreshold && cfg.ownBudget && cfg.group == "" && cfg.maxMessages >= topUpFrom
+	if opts.ordered && opts.defaultWindow && opts.defaultThreshold && cfg.maxBytes < maxByteBudget {
+		cfg.growTo = grownWindow
 	}
 	if info != nil {
 		cfg.limitBatch = info.Config.MaxRequestBatch
@@ -131,6 +149,7 @@ type pullEngine struct {
 	pendMsgs, pendBytes int // credit
 	backlog             int // of it, what had arrived before requests were given up
 	done                int // messages consumed, for stopAfter
+	growth              pullGrowth
 
 	connected bool
 	// paused: the consumer is being replaced.
@@ -143,6 +162,9 @@ type pullEngine struct {
 	// starved is set when a request was too small for the next message because
 	// the window is partly used: more is asked for only once that has changed.
 	starved bool
+	// served is set when a request has been served and the window has room for
+	// another one, whatever the threshold says.
+	served bool
 	// unavailable is set while nobody answers for the consumer, so that this is
 	// reported once and not with each attempt.
 	unavailable bool
@@ -163,7 +185,8 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if !e.due() || now.Before(e.retryAt) {
 		return 0, pullRequest{}, false
 	}
-	batch := e.cfg.maxMessages
+	window := e.window()
+	batch := window
 	if !e.cfg.byteWindow {
 		batch -= e.pendMsgs
 	}
@@ -171,8 +194,12 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 		batch = min(batch, e.cfg.stopAfter-e.done-e.pendMsgs)
 	}
 	maxBytes := e.cfg.maxBytes
-	if e.cfg.byteWindow {
+	switch {
+	case e.cfg.byteWindow:
 		maxBytes -= e.pendBytes
+	case window > e.cfg.maxMessages:
+		// All requests together have the budget.
+		maxBytes = max(maxBytes/window*batch, e.cfg.leastBytes)
 	}
 	clamped := false
 	if e.cfg.limitBatch > 0 && batch > e.cfg.limitBatch {
@@ -206,6 +233,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if !e.watching() {
 		e.heartbeat.lastSeen = now
 	}
+	e.served = false
 	e.nextID++
 	if len(e.pulls) >= maxTrackedPulls {
 		e.forgetFilled()
@@ -227,7 +255,37 @@ func (e *pullEngine) due() bool {
 	if e.cfg.byteWindow {
 		return e.pendBytes < e.cfg.thresholdBytes
 	}
-	return e.pendMsgs < e.cfg.thresholdMessages
+	return e.served || e.pendMsgs < e.threshold()
+}
+
+// window returns how many messages may be requested or buffered.
+func (e *pullEngine) window() int { return e.growth.window(e.cfg.maxMessages) }
+
+// threshold returns the number of messages below which more are requested.
+func (e *pullEngine) threshold() int {
+	if e.growth.reached == 0 {
+		return e.cfg.thresholdMessages
+	}
+	return threshold(0, e.window())
+}
+
+// ranDry records that what was requested has been served and consumed while the
+// server has more to deliver, so that it is the way to the server that holds
+// things up, and a larger window helps.
+func (e *pullEngine) ranDry() {
+	if e.cfg.growTo > 0 {
+		e.growth.double(e.cfg.maxMessages, e.cfg.growTo)
+	}
+	e.fill()
+}
+
+// fill lets more be requested although the credit is above the threshold, if
+// there is room worth a request. A request ends right behind its last message, so
+// there is when it ends, and over a link with delay the rest of the window would
+// be of no use until half of it is consumed.
+func (e *pullEngine) fill() {
+	window := e.window()
+	e.served = e.cfg.topUp && window-e.pendMsgs >= window/topUpShare
 }
 
 // unsent takes back a request that could not be sent.
@@ -243,6 +301,7 @@ func (e *pullEngine) consumed(size int) {
 	e.done++
 	e.alive()
 	e.starved = false
+	e.growth.note(size)
 	e.pendMsgs = max(e.pendMsgs-1, 0)
 	if e.backlog > 0 {
 		e.backlog--
@@ -289,8 +348,12 @@ func (e *pullEngine) ended(id uint64, status pullStatus, now time.Time) verdict 
 		// but it must not become a habit.
 		e.retry(now)
 		return verdict{}
-	case errors.Is(status.err, nats.ErrTimeout), errors.Is(status.err, ErrBatchCompleted):
+	case errors.Is(status.err, nats.ErrTimeout):
 		e.alive()
+		return verdict{}
+	case errors.Is(status.err, ErrBatchCompleted):
+		e.alive()
+		e.fill()
 		return verdict{}
 	case errors.Is(status.err, ErrMaxBytesExceeded):
 		return e.oversized(pull, untouched, now)
@@ -342,6 +405,8 @@ func (e *pullEngine) oversized(pull livePull, untouched bool, now time.Time) ver
 		e.starved = true
 		return verdict{}
 	case pull.maxBytes < e.cfg.maxBytes && pull.maxBytes != e.cfg.limitBytes:
+		// It had a part of the budget, or the budget has been raised since.
+		e.growth.reached = 0
 		return verdict{}
 	case e.cfg.ownBudget && pull.maxBytes != e.cfg.limitBytes && pull.maxBytes < maxByteBudget:
 		e.cfg.maxBytes *= 2
@@ -430,7 +495,7 @@ func (e *pullEngine) abandon(bufferedMsgs, bufferedBytes int) {
 	e.pulls = e.pulls[:0]
 	e.pendMsgs, e.pendBytes = bufferedMsgs, bufferedBytes
 	e.backlog = bufferedMsgs
-	e.starved = false
+	e.starved, e.served = false, false
 }
 
 // disconnected stops requests and the heartbeat clock until reconnected.

@@ -48,6 +48,7 @@ type psSim struct {
 	buffer    []psItem
 	active    bool
 	missed    int
+	largest   int // window so far
 
 	// extra is what may be outstanding beyond the window: when the server that
 	// leads the consumer goes, the engine gives up all requests, since one that
@@ -64,10 +65,11 @@ type psEvent struct {
 	args   []any
 }
 
-func psNew(t *testing.T, seed uint64, size func(*rand.Rand) int, opts ...PullConsumeOpt) *psSim {
+func psNew(t *testing.T, seed uint64, size func(*rand.Rand) int, window psWindow) *psSim {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // not a secret
-	s := &psSim{peRig: peNew(t, opts...), rng: rng}
+	s := &psSim{peRig: peNew(t, window.opts...), rng: rng}
+	s.cfg.growTo = window.growTo
 	s.size = func() int { return size(rng) }
 	s.next = s.size()
 	s.ask()
@@ -124,13 +126,14 @@ func (s *psSim) outstanding() (msgs, bytes int) {
 // check holds what is outstanding against the window.
 func (s *psSim) check() {
 	s.t.Helper()
+	s.largest = max(s.largest, s.window())
 	msgs, bytes := s.outstanding()
 	if s.cfg.byteWindow {
 		if bytes > s.cfg.maxBytes*(1+s.extra) {
 			s.fatalf("%d bytes are requested or buffered, the window is %d", bytes, s.cfg.maxBytes)
 		}
-	} else if msgs > s.cfg.maxMessages*(1+s.extra) {
-		s.fatalf("%d messages are requested or buffered, the window is %d", msgs, s.cfg.maxMessages)
+	} else if msgs > s.largest*(1+s.extra) {
+		s.fatalf("%d messages are requested or buffered, the window is %d", msgs, s.largest)
 	}
 	if s.cfg.stopAfter > 0 && s.extra == 0 && s.done+msgs > s.cfg.stopAfter {
 		s.fatalf("%d messages are consumed, %d more requested or buffered, stop is after %d", s.done, msgs, s.cfg.stopAfter)
@@ -239,6 +242,9 @@ func (s *psSim) take() {
 		if v := s.ended(item.id, *item.status, s.now); v.fatal != nil {
 			s.fatalf("status is fatal: %v", v.fatal)
 		}
+		if item.status.err == ErrBatchCompleted && len(s.buffer) == 0 && s.available > 0 {
+			s.ranDry()
+		}
 		s.active = s.active || item.status.description != ""
 	default:
 		s.consumed(item.size)
@@ -344,22 +350,29 @@ func (s *psSim) flow(d time.Duration) int {
 	return s.done - before
 }
 
-// psWindows are the ways to limit what is outstanding.
-var psWindows = []struct {
-	name string
-	opts []PullConsumeOpt
-}{
-	{"messages", []PullConsumeOpt{PullMaxMessages(20)}},
-	{"messages, early refill", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(18)}},
-	{"messages, refill after each", []PullConsumeOpt{PullMaxMessages(100), PullThresholdMessages(100)}},
-	{"one message", []PullConsumeOpt{PullMaxMessages(1)}},
-	{"messages with stop", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(15), StopAfter(150)}},
-	{"bytes", []PullConsumeOpt{PullMaxBytes(3000)}},
-	{"bytes, early refill", []PullConsumeOpt{PullMaxBytes(3000), PullThresholdBytes(2500)}},
-	{"bytes with stop", []PullConsumeOpt{PullMaxBytes(3000), StopAfter(150)}},
-	{"byte limit", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000)}},
-	{"byte limit, early refill", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(18)}},
-	{"byte limit with stop", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(15), StopAfter(150)}},
+// psWindow is a way to limit what is outstanding.
+type psWindow struct {
+	name   string
+	opts   []PullConsumeOpt
+	growTo int
+}
+
+// psWindows are the ways to be tried.
+var psWindows = []psWindow{
+	{"messages", []PullConsumeOpt{PullMaxMessages(20)}, 0},
+	{"messages, early refill", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(18)}, 0},
+	{"messages, refill after each", []PullConsumeOpt{PullMaxMessages(100), PullThresholdMessages(100)}, 0},
+	{"one message", []PullConsumeOpt{PullMaxMessages(1)}, 0},
+	{"messages with stop", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(15), StopAfter(150)}, 0},
+	{"bytes", []PullConsumeOpt{PullMaxBytes(3000)}, 0},
+	{"bytes, early refill", []PullConsumeOpt{PullMaxBytes(3000), PullThresholdBytes(2500)}, 0},
+	{"bytes with stop", []PullConsumeOpt{PullMaxBytes(3000), StopAfter(150)}, 0},
+	{"byte limit", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000)}, 0},
+	{"byte limit, early refill", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(18)}, 0},
+	{"byte limit with stop", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(15), StopAfter(150)}, 0},
+	{"messages, topped up", []PullConsumeOpt{PullMaxMessages(topUpFrom)}, 0},
+	{"growing", []PullConsumeOpt{PullMaxMessages(20)}, 300},
+	{"growing with stop", []PullConsumeOpt{PullMaxMessages(20), StopAfter(400)}, 300},
 }
 
 // psSizes are kinds of messages. Round sizes use requests up exactly.
@@ -383,7 +396,7 @@ func psEach(t *testing.T, run func(s *psSim)) {
 			t.Run(window.name+", "+sizes.name, func(t *testing.T) {
 				t.Parallel()
 				for seed := range uint64(psSeeds) {
-					s := psNew(t, seed, sizes.size, window.opts...)
+					s := psNew(t, seed, sizes.size, window)
 					s.log("seed %d", seed)
 					run(s)
 				}

@@ -169,6 +169,8 @@ type consumeOpts struct {
 	byteLimit                 bool // maxBytes limits requests, not the buffer
 	thresholdMessages         int
 	thresholdBytes            int
+	defaultWindow             bool // neither messages nor bytes are limited by the user
+	defaultThreshold          bool // thresholdMessages is not the user's
 	expires, heartbeat        time.Duration
 	stopAfter                 int
 	minPending, minAckPending int64
@@ -361,6 +363,8 @@ func (o *consumeOpts) resolve() error {
 	if o.heartbeat > o.expires/2 {
 		return invalidOption("the value of Heartbeat must be less than 50% of expiry")
 	}
+	o.defaultWindow = o.maxMessages == 0 && o.maxBytes == 0
+	o.defaultThreshold = o.thresholdMessages == 0
 	switch {
 	case o.maxBytes > 0 && !o.byteLimit:
 		o.maxMessages = batchForBytes

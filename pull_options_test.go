@@ -143,7 +143,10 @@ func TestConsumeAndMessagesOptionsAtTheirBounds(t *testing.T) {
 
 // poDefaults is what Consume and Messages work with unless told otherwise.
 func poDefaults() consumeOpts {
-	return consumeOpts{maxMessages: 500, thresholdMessages: 250, expires: 30 * time.Second, heartbeat: 15 * time.Second}
+	return consumeOpts{
+		maxMessages: 500, thresholdMessages: 250, expires: 30 * time.Second, heartbeat: 15 * time.Second,
+		defaultWindow: true, defaultThreshold: true,
+	}
 }
 
 func TestConsumeAndMessagesDeriveTheirOptions(t *testing.T) {
@@ -155,48 +158,67 @@ func TestConsumeAndMessagesDeriveTheirOptions(t *testing.T) {
 		want    func(*consumeOpts)
 	}{
 		{"none", nil, false, func(*consumeOpts) {}},
-		{"messages", []poOption{PullMaxMessages(10)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 10, 5 }},
-		{"odd messages", []poOption{PullMaxMessages(7)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 7, 4 }},
-		{"one message", []poOption{PullMaxMessages(1)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 1, 1 }},
+		{"messages", []poOption{PullMaxMessages(10)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 10, 5; o.defaultWindow = false }},
+		{"odd messages", []poOption{PullMaxMessages(7)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 7, 4; o.defaultWindow = false }},
+		{"one message", []poOption{PullMaxMessages(1)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 1, 1; o.defaultWindow = false }},
 		{"bytes", []poOption{PullMaxBytes(1000)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 1_000_000, 500_000
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes = 1000, 500
 		}},
 		{"odd bytes", []poOption{PullMaxBytes(5)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 1_000_000, 500_000
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes = 5, 3
 		}},
 		{"byte limit", []poOption{PullMaxMessagesWithBytesLimit(10, 1000)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 10, 5
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes, o.byteLimit = 1000, 500, true
 		}},
 		{"messages after byte limit", []poOption{PullMaxMessagesWithBytesLimit(10, 1000), PullMaxMessages(20)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 20, 10
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes, o.byteLimit = 1000, 500, true
 		}},
 		{"bytes after byte limit", []poOption{PullMaxMessagesWithBytesLimit(10, 1000), PullMaxBytes(2000)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 10, 5
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes, o.byteLimit = 2000, 1000, true
 		}},
 		{"bytes before byte limit", []poOption{PullMaxBytes(2000), PullMaxMessagesWithBytesLimit(10, 1000)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 10, 5
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes, o.byteLimit = 1000, 500, true
 		}},
-		{"threshold", []poOption{PullMaxMessages(10), PullThresholdMessages(9)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 10, 9 }},
-		{"threshold before the limit", []poOption{PullThresholdMessages(2), PullMaxMessages(10)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 10, 2 }},
-		{"threshold above the limit", []poOption{PullMaxMessages(10), PullThresholdMessages(11)}, false, func(o *consumeOpts) { o.maxMessages, o.thresholdMessages = 10, 10 }},
+		{"threshold", []poOption{PullMaxMessages(10), PullThresholdMessages(9)}, false, func(o *consumeOpts) {
+			o.maxMessages, o.thresholdMessages = 10, 9
+			o.defaultWindow, o.defaultThreshold = false, false
+		}},
+		{"threshold before the limit", []poOption{PullThresholdMessages(2), PullMaxMessages(10)}, false, func(o *consumeOpts) {
+			o.maxMessages, o.thresholdMessages = 10, 2
+			o.defaultWindow, o.defaultThreshold = false, false
+		}},
+		{"threshold above the limit", []poOption{PullMaxMessages(10), PullThresholdMessages(11)}, false, func(o *consumeOpts) {
+			o.maxMessages, o.thresholdMessages = 10, 10
+			o.defaultWindow, o.defaultThreshold = false, false
+		}},
 		{"threshold of bytes", []poOption{PullMaxBytes(1000), PullThresholdBytes(900)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 1_000_000, 500_000
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes = 1000, 900
 		}},
 		{"threshold of bytes above the limit", []poOption{PullMaxBytes(1000), PullThresholdBytes(1001)}, false, func(o *consumeOpts) {
 			o.maxMessages, o.thresholdMessages = 1_000_000, 500_000
+			o.defaultWindow = false
 			o.maxBytes, o.thresholdBytes = 1000, 1000
 		}},
 		{"expiry", []poOption{PullExpiry(5 * time.Second)}, false, func(o *consumeOpts) { o.expires, o.heartbeat = 5*time.Second, 2500*time.Millisecond }},
 		{"least expiry", []poOption{PullExpiry(time.Second)}, false, func(o *consumeOpts) { o.expires, o.heartbeat = time.Second, 500*time.Millisecond }},
 		{"long expiry", []poOption{PullExpiry(time.Hour)}, false, func(o *consumeOpts) { o.expires, o.heartbeat = time.Hour, 30*time.Second }},
 		{"heartbeat", []poOption{PullHeartbeat(time.Second)}, false, func(o *consumeOpts) { o.heartbeat = time.Second }},
+		{"window like the default", []poOption{PullMaxMessages(500)}, false, func(o *consumeOpts) { o.defaultWindow = false }},
+		{"threshold like the default", []poOption{PullThresholdMessages(250)}, false, func(o *consumeOpts) { o.defaultThreshold = false }},
 		{"ordered", nil, true, func(o *consumeOpts) { o.heartbeat = 5 * time.Second }},
 		{"ordered with expiry", []poOption{PullExpiry(10 * time.Second)}, true, func(o *consumeOpts) { o.expires, o.heartbeat = 10*time.Second, 5*time.Second }},
 		{"ordered with short expiry", []poOption{PullExpiry(9 * time.Second)}, true, func(o *consumeOpts) { o.expires, o.heartbeat = 9*time.Second, 4500*time.Millisecond }},
@@ -336,7 +358,7 @@ func TestFetchRefusesInvalidOptions(t *testing.T) {
 			t.Parallel()
 			_, err := poFetch(test.opts...)
 			poRefused(t, err, poPrefix+test.reason)
-			_, err = newBytesRequest(1000, test.opts)
+			err = new(pullRequest).fetchBytes(1000, test.opts)
 			poRefused(t, err, poPrefix+test.reason)
 			starter := &poStarter{}
 			_, err = awaitNext(starter, test.opts)
@@ -353,7 +375,7 @@ func TestOnlyFetchTakesFetchMaxBytes(t *testing.T) {
 	if req, err := poFetch(FetchMaxBytes(100)); err != nil || req.maxBytes != 100 {
 		t.Errorf("Fetch: max bytes %d, %v", req.maxBytes, err)
 	}
-	_, err := newBytesRequest(1000, []FetchOpt{FetchMaxBytes(100)})
+	err := new(pullRequest).fetchBytes(1000, []FetchOpt{FetchMaxBytes(100)})
 	poRefused(t, err, poPrefix+"FetchMaxBytes is only supported by Fetch")
 	_, err = awaitNext(&poStarter{}, []FetchOpt{FetchMaxBytes(100)})
 	poRefused(t, err, poPrefix+"FetchMaxBytes is only supported by Fetch")
@@ -370,10 +392,11 @@ func TestFetchRefusesEmptyBatches(t *testing.T) {
 	if err := checkBatch(1); err != nil {
 		t.Error(err)
 	}
-	if _, err := newBytesRequest(-1, nil); !errors.Is(err, nats.ErrInvalidArg) {
+	if err := new(pullRequest).fetchBytes(-1, nil); !errors.Is(err, nats.ErrInvalidArg) {
 		t.Errorf("negative bytes: %v", err)
 	}
-	if req, err := newBytesRequest(0, nil); err != nil || req.maxBytes != 0 {
+	var req pullRequest
+	if err := req.fetchBytes(0, nil); err != nil || req.maxBytes != 0 {
 		t.Errorf("bytes without limit: %+v, %v", req, err)
 	}
 }

@@ -5,20 +5,27 @@ import (
 	"sync"
 )
 
-// slabMax is how many values share an allocation at most.
-const slabMax = 16
+const (
+	// slabMax is how many values share an allocation at most, and slabPayload the
+	// size of payload up to which they do. Whoever keeps one value of a slab keeps
+	// the others with it, so the product bounds what that costs.
+	slabMax     = 16
+	slabPayload = 1 << 10
+)
 
 // slab makes values of one type, several to an allocation while there are many.
-// It begins small, since most users of a program with many make few values.
-// Whoever keeps a value keeps those it shares the allocation with. It is not safe
-// for concurrent use.
+// It begins small, since most users of a program with many make few values. It is
+// not safe for concurrent use.
 type slab[T any] struct {
 	free []T
 	size int
 }
 
-// next returns a new value.
-func (s *slab[T]) next() *T {
+// next returns a new value that is to hold so many bytes of payload.
+func (s *slab[T]) next(payload int) *T {
+	if payload > slabPayload {
+		return new(T)
+	}
 	if len(s.free) == 0 {
 		s.size = min(max(2*s.size, 1), slabMax)
 		s.free = make([]T, s.size)
@@ -33,13 +40,16 @@ type sharedSlab[T any] struct {
 	slabs sync.Pool
 }
 
-// next returns a new value.
-func (s *sharedSlab[T]) next() *T {
+// next returns a new value that is to hold so many bytes of payload.
+func (s *sharedSlab[T]) next(payload int) *T {
+	if payload > slabPayload {
+		return new(T)
+	}
 	own, _ := s.slabs.Get().(*slab[T])
 	if own == nil {
 		own = new(slab[T])
 	}
-	v := own.next()
+	v := own.next(payload)
 	s.slabs.Put(own)
 	return v
 }

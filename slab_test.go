@@ -12,7 +12,7 @@ func TestSlabMakesValuesOfTheirOwn(t *testing.T) {
 	var s slab[int]
 	seen := make(map[*int]bool)
 	for i := range 5 * slabMax {
-		v := s.next()
+		v := s.next(0)
 		if *v != 0 || seen[v] {
 			t.Fatalf("value %d is %d, or had been made before", i, *v)
 		}
@@ -32,7 +32,7 @@ func TestSharedSlabServesManyAtOnce(t *testing.T) {
 	for w := range made {
 		wg.Go(func() {
 			for i := range made[w] {
-				made[w][i] = s.next()
+				made[w][i] = s.next(0)
 				*made[w][i] = w*each + i
 			}
 		})

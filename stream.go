@@ -224,8 +224,7 @@ func newStream(js *jetStream, name string, info *StreamInfo) *stream {
 // streamInfoResponse is the reply to requests that end in a stream's info. The
 // pointer stays nil when the reply has none of an info's fields.
 type streamInfoResponse struct {
-	apiResponse
-	apiPaged
+	pagedResponse
 	*StreamInfo
 }
 

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,7 +144,8 @@ var wanted = map[string][]string{
 func buildExamples(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", bin, "./...")
+	// Linking is most of the work, and half of that is for debuggers.
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin, "./...")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
@@ -216,17 +218,34 @@ func TestExamples(t *testing.T) {
 		}
 	})
 
-	t.Run("interrupted", func(t *testing.T) {
-		interruptExample(t, filepath.Join(bin, "js-messages"), `Received "message 3"`)
+	t.Run("interrupted in the middle", func(t *testing.T) {
+		printed := interruptExample(t, filepath.Join(bin, "js-messages"), `Received "message 3"`)
+		if !strings.Contains(printed, "Interrupted.") || strings.Contains(printed, "Iterator closed") {
+			t.Errorf("it printed\n%s", printed)
+		}
+	})
+
+	t.Run("interrupted at the beginning", func(t *testing.T) {
+		for name := range wanted {
+			t.Run(name, func(t *testing.T) {
+				// Some are done before the signal arrives.
+				interruptExample(t, filepath.Join(bin, name), "Started a server")
+			})
+		}
 	})
 }
 
 // interruptExample presses Ctrl-C as soon as an example prints a certain text,
-// and checks that it ends at once and cleanly.
-func interruptExample(t *testing.T, path, at string) {
+// checks that it ends cleanly, and returns what it printed.
+func interruptExample(t *testing.T, path, at string) string {
 	t.Helper()
-	cmd := exec.Command(path)
-	cmd.Env = append(os.Environ(), "NATS_URL=")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path)
+	tmp := t.TempDir()
+	cmd.Env = append(os.Environ(), "NATS_URL=", "TMPDIR="+tmp)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -239,15 +258,23 @@ func interruptExample(t *testing.T, path, at string) {
 	for lines.Scan() {
 		printed.WriteString(lines.Text() + "\n")
 		if strings.Contains(lines.Text(), at) {
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				t.Error(err)
 			}
 		}
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("it ended with %v", err)
+	if err := cmd.Wait(); err != nil || stderr.Len() > 0 {
+		t.Errorf("it ended with %v\n%s%s", err, &printed, &stderr)
 	}
-	if !strings.Contains(printed.String(), "Interrupted.") || strings.Contains(printed.String(), "Iterator closed") {
-		t.Errorf("it printed\n%s", &printed)
+	if !strings.Contains(printed.String(), at) {
+		t.Errorf("it did not print %q:\n%s", at, &printed)
 	}
+	left, err := os.ReadDir(tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) > 0 {
+		t.Errorf("it left %s behind", left[0].Name())
+	}
+	return printed.String()
 }

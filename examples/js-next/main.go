@@ -27,14 +27,16 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		return err
 	}
 	defer demo.DeleteStream(js, name, &err)
+	if err := demo.Publish(ctx, js, name, 5); err != nil {
+		return err
+	}
+	// A consumer that is made now knows how many messages there are. One made
+	// before could be behind in counting while they are being published.
 	cons, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable:   "worker",
 		AckPolicy: jetstream.AckExplicitPolicy,
 	})
 	if err != nil {
-		return err
-	}
-	if err := demo.Publish(ctx, js, name, 5); err != nil {
 		return err
 	}
 

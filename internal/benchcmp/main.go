@@ -1,14 +1,18 @@
 // Command benchcmp compares this project's package with the reference, workload
-// by workload, and prints a table with both and their ratio.
+// by workload, and judges it by the project's targets.
 //
 // The server runs in a process of its own, so that CPU time and allocations are
 // those of the client. The two implementations take turns, and who begins
 // changes with each round, so that both meet the same noise; the figures are
-// medians over the rounds, the ratios medians of each round's ratio.
+// medians over the rounds, the ratios medians of each round's ratio. The limit is
+// what a bare connection needs for the same data.
 //
 //	go run ./internal/benchcmp -run 'Consume|Next' -rounds 10
+//	go run ./internal/benchcmp -allocs
+//	go run ./internal/benchcmp -growth -draw docs
 //
-// For ops/s a ratio above 1 is better, for all else one below.
+// Allocations and bytes are exact. CPU time needs ten rounds and a margin of ten
+// percent, and rates mean little on a machine that does other work.
 package main
 
 import (
@@ -18,19 +22,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
-	"slices"
-	"time"
-
-	"github.com/nats-io/nats.go"
-
-	"example.com/jetstream/internal/workload"
 )
 
 type config struct {
 	rounds int
 	scale  float64
 	match  *regexp.Regexp
+	allocs bool
+	growth bool
+	// dir is where pictures are drawn, and what they are drawn from is kept in its
+	// folder bench. Empty: nowhere.
+	dir string
 }
 
 func main() {
@@ -47,7 +51,7 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err = compare(ctx, cfg)
+	err = run(ctx, cfg)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchcmp:", err)
@@ -59,9 +63,13 @@ func parseFlags() (config, error) {
 	var cfg config
 	flag.IntVar(&cfg.rounds, "rounds", 5, "how often each workload is run by each implementation")
 	flag.Float64Var(&cfg.scale, "scale", 1, "length of a run relative to the workload's standard")
-	pattern := flag.String("run", ".", "run the workloads that match this `regexp`")
+	flag.BoolVar(&cfg.allocs, "allocs", false, "check only allocations and bytes, and fail if they are too many")
+	flag.BoolVar(&cfg.growth, "growth", false, "measure how cost grows with the size of the work")
+	flag.StringVar(&cfg.dir, "draw", "", "keep what is measured in the folder bench of this `directory`, and draw it;\n"+
+		"with 0 rounds, draw what is there")
+	pattern := flag.String("run", ".", "run the workloads, or the dimensions of growth, that match this `regexp`")
 	flag.Parse()
-	if cfg.rounds < 1 || cfg.scale <= 0 {
+	if cfg.rounds < 0 || cfg.scale <= 0 || cfg.rounds == 0 && cfg.dir == "" {
 		return cfg, errors.New("rounds and scale must be positive")
 	}
 	var err error
@@ -69,82 +77,38 @@ func parseFlags() (config, error) {
 	return cfg, err
 }
 
-func compare(ctx context.Context, cfg config) (err error) {
-	var chosen []*workload.Workload
-	var delays []time.Duration
-	all := workload.All()
-	for i := range all {
-		w := &all[i]
-		if !cfg.match.MatchString(w.Name) {
-			continue
-		}
-		chosen = append(chosen, w)
-		if w.Delay > 0 && !slices.Contains(delays, w.Delay) {
-			delays = append(delays, w.Delay)
+func run(ctx context.Context, cfg config) error {
+	if cfg.rounds > 0 {
+		if err := measureAll(ctx, cfg); err != nil {
+			return err
 		}
 	}
-	if len(chosen) == 0 {
-		return fmt.Errorf("no workload matches %q", cfg.match)
+	if cfg.dir == "" {
+		return nil
 	}
-	urls, stop, err := startChild(delays)
+	return draw(cfg.dir)
+}
+
+// measureAll measures what the flags ask for, and keeps it if it is to be drawn.
+func measureAll(ctx context.Context, cfg config) error {
+	if cfg.growth {
+		return measureGrowth(ctx, cfg.match, cfg.rounds, func(g growth) error {
+			if cfg.dir == "" {
+				return nil
+			}
+			return save(filepath.Join(cfg.dir, "bench", growthFile(g.Dimension)), g)
+		})
+	}
+	workloads, err := matching(cfg.match)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
-	fmt.Print(header())
-	for _, w := range chosen {
-		ours, ref, err := measure(ctx, urls, cfg, w)
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.Name, err)
-		}
-		fmt.Print(rows(w.Name, ours, ref))
+	if cfg.allocs {
+		return checkAllocs(ctx, workloads)
 	}
-	return nil
-}
-
-// measure runs a workload by both implementations in turn.
-func measure(ctx context.Context, urls links, cfg config, w *workload.Workload) (ours, ref []sample, err error) {
-	admin, err := nats.Connect(urls[0])
-	if err != nil {
-		return nil, nil, err
+	results, err := compare(ctx, workloads, cfg.rounds, cfg.scale)
+	if err != nil || cfg.dir == "" {
+		return err
 	}
-	defer admin.Close()
-	fixture, err := w.Setup(ctx, admin, max(1, int(float64(w.N)*cfg.scale)))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { err = errors.Join(err, fixture.Close()) }()
-	impls := [2]workload.Impl{workload.Ours(), workload.Ref()}
-	var samples [2][]sample
-	for round := range cfg.rounds {
-		for turn := range impls {
-			which := (round + turn) % len(impls)
-			s, err := once(ctx, urls[w.Delay], fixture, impls[which])
-			if err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", impls[which].Name, err)
-			}
-			samples[which] = append(samples[which], s)
-		}
-	}
-	return samples[0], samples[1], nil
-}
-
-// once runs a workload on a connection of its own.
-func once(ctx context.Context, url string, f *workload.Fixture, impl workload.Impl) (sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		return sample{}, err
-	}
-	defer nc.Close()
-	run, err := f.Prepare(ctx, nc, impl)
-	if err != nil {
-		return sample{}, err
-	}
-	m := startMeter()
-	err = run.Do(ctx)
-	s := m.stop(f.Ops())
-	s.stalls = run.Stalls()
-	return s, errors.Join(err, run.Close())
+	return save(filepath.Join(cfg.dir, "bench", compareFile), keep(results))
 }

@@ -1,22 +1,37 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
+
+	"example.com/jetstream/internal/workload"
 )
 
 // sample is what one run took, for each operation.
 type sample struct {
-	opsPerSec float64
-	cpu, user float64 // µs; cpu is user and system time
-	allocs    float64
-	bytes     float64
-	peak      float64 // MiB of heap beyond what there was before
-	stalls    int     // of the whole run
+	values [metricCount]float64
+	stalls int // of the whole run
 }
+
+// metric is what is measured of a run.
+type metric int
+
+const (
+	rate metric = iota // operations a second
+	cpu                // user and system time, µs
+	user               // µs
+	allocs
+	bytesOf    // allocated
+	peak       // MiB of heap beyond what there was before
+	p50        // µs; operations that are timed only
+	p99        // µs
+	goroutines // held by each idle thing
+	held       // bytes held by each idle thing
+	tripsOf    // round trips that the time is worth
+
+	metricCount
+)
 
 // meter measures this process from startMeter to stop.
 type meter struct {
@@ -39,76 +54,85 @@ func startMeter() *meter {
 
 func (m *meter) stop(ops int) sample {
 	elapsed := time.Since(m.start)
-	user, sys := cpuTime()
-	peak := m.peak.stop()
+	userTime, sys := cpuTime()
+	growth := m.peak.stop()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	perOp := func(d time.Duration) float64 { return d.Seconds() * 1e6 / float64(ops) }
-	return sample{
-		opsPerSec: float64(ops) / elapsed.Seconds(),
-		cpu:       perOp(user - m.user + sys - m.sys),
-		user:      perOp(user - m.user),
-		allocs:    float64(mem.Mallocs-m.mem.Mallocs) / float64(ops),
-		bytes:     float64(mem.TotalAlloc-m.mem.TotalAlloc) / float64(ops),
-		peak:      peak,
+	perOp := func(d time.Duration) float64 { return micros(d) / float64(ops) }
+	var s sample
+	s.values[rate] = float64(ops) / elapsed.Seconds()
+	s.values[cpu] = perOp(userTime - m.user + sys - m.sys)
+	s.values[user] = perOp(userTime - m.user)
+	s.values[allocs] = float64(mem.Mallocs-m.mem.Mallocs) / float64(ops)
+	s.values[bytesOf] = float64(mem.TotalAlloc-m.mem.TotalAlloc) / float64(ops)
+	s.values[peak] = growth
+	return s
+}
+
+// complete adds what the run itself knows.
+func (s *sample) complete(run *workload.Run) {
+	s.stalls = run.Stalls()
+	if took := slices.Sorted(slices.Values(run.Took())); len(took) > 0 {
+		s.values[p50] = micros(took[len(took)/2])
+		s.values[p99] = micros(took[len(took)*99/100])
+	}
+	if run.Idle {
+		s.values[goroutines], s.values[held] = run.Footprint()
+	}
+	if run.RoundTrips {
+		s.values[tripsOf] = 1 / s.values[rate] / (2 * run.Delay).Seconds()
 	}
 }
 
-// columns are those of the table.
-var columns = []struct {
-	name   string
-	format string
-	of     func(sample) float64
-}{
-	{"ops/s", "%.0f", func(s sample) float64 { return s.opsPerSec }},
-	{"CPU µs/op", "%.2f", func(s sample) float64 { return s.cpu }},
-	{"user µs/op", "%.2f", func(s sample) float64 { return s.user }},
-	{"allocs/op", "%.2f", func(s sample) float64 { return s.allocs }},
-	{"B/op", "%.0f", func(s sample) float64 { return s.bytes }},
-	{"peak MiB", "%.1f", func(s sample) float64 { return s.peak }},
+func micros(d time.Duration) float64 { return d.Seconds() * 1e6 }
+
+// result is a workload's samples. Ours and the reference's are of as many
+// rounds; the limit has fewer or none.
+type result struct {
+	name             string
+	own, ref, limits []sample
 }
 
-// rowFormat has fixed widths, since the first row is printed long before the
-// last is known.
-const rowFormat = "%-14s %-11s %10s %10s %8s\n"
+func (r *result) ours(m metric) float64 { return median(column(r.own, m)) }
 
-// header returns the first row of the table.
-func header() string {
-	return fmt.Sprintf(rowFormat, "workload", "metric", "ours", "ref", "ratio")
-}
+func (r *result) theirs(m metric) float64 { return median(column(r.ref, m)) }
 
-// rows returns the rows of one workload, of which both implementations did the
-// same number of rounds.
-func rows(name string, ours, ref []sample) string {
-	var out strings.Builder
-	for _, m := range columns {
-		a, b := column(ours, m.of), column(ref, m.of)
-		ratios := make([]float64, len(a))
-		for i := range a {
-			ratios[i] = a[i] / b[i]
-		}
-		fmt.Fprintf(&out, rowFormat, name, m.name,
-			fmt.Sprintf(m.format, median(a)), fmt.Sprintf(m.format, median(b)), fmt.Sprintf("x%.3f", median(ratios)))
-		name = ""
+// ratios returns ours to the reference's, for each round.
+func (r *result) ratios(m metric) []float64 {
+	a, b := column(r.own, m), column(r.ref, m)
+	out := make([]float64, min(len(a), len(b)))
+	for i := range out {
+		out[i] = a[i] / b[i]
 	}
-	stalls := func(s sample) float64 { return float64(s.stalls) }
-	if a, b := slices.Max(column(ours, stalls)), slices.Max(column(ref, stalls)); a > 0 || b > 0 {
-		fmt.Fprintf(&out, rowFormat, "", "most stalls", fmt.Sprint(a), fmt.Sprint(b), "")
-	}
-	return out.String()
+	return out
 }
 
-func column(samples []sample, of func(sample) float64) []float64 {
+func (r *result) ratio(m metric) float64 { return median(r.ratios(m)) }
+
+// spread returns half the distance of the extreme ratios, in percent of the
+// ratio.
+func (r *result) spread(m metric) float64 {
+	all := r.ratios(m)
+	if len(all) == 0 {
+		return 0
+	}
+	return (slices.Max(all) - slices.Min(all)) / 2 / median(all) * 100
+}
+
+func column(samples []sample, m metric) []float64 {
 	values := make([]float64, len(samples))
-	for i, s := range samples {
-		values[i] = of(s)
+	for i := range samples {
+		values[i] = samples[i].values[m]
 	}
 	return values
 }
 
 // median returns the middle one of the values, or the mean of the two in the
-// middle. There must be at least one.
+// middle, and 0 if there are none.
 func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
 	sorted := slices.Sorted(slices.Values(values))
 	mid := len(sorted) / 2
 	if len(sorted)%2 == 1 {

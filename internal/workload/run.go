@@ -29,6 +29,8 @@ type Run struct {
 	kv           bucket
 	store        objectStore
 	keys, listed []string
+	ids          []string
+	work         *laneWork
 	// consumers are the names of those made for the run.
 	consumers []string
 	// ack tells that received messages are to be acknowledged.

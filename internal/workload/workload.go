@@ -102,7 +102,7 @@ func publishing() []Workload {
 		},
 		{
 			Name: "PublishAsyncHeaders", N: 100_000, Unit: unit,
-			ground: newStream, do: publishHeaders, limit: publishCountingHeaders,
+			ground: newStream, open: numberIDs, do: publishHeaders, limit: publishCountingHeaders,
 		},
 		{
 			Name: "PublishAsyncAcks", N: 100_000, Unit: unit,
@@ -212,7 +212,7 @@ func objects() []Workload {
 func managing() []Workload {
 	return []Workload{
 		{
-			Name: "StreamInfos2000", N: 10 * streamCount, Unit: "stream", Alone: true,
+			Name: "StreamInfos2000", N: 10 * streamCount, Unit: unitStream, Alone: true,
 			ground: manyStreams, do: streamInfos, limit: listPages,
 		},
 		{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -36,10 +37,29 @@ func TestWorkloadsDoTheirWorkOnBothImplementations(t *testing.T) {
 	}
 }
 
+func TestGrowthDoesItsWorkOnBothImplementations(t *testing.T) {
+	t.Parallel()
+	s := jstest.StartServer(t)
+	for _, d := range workload.Growth() {
+		for _, kind := range d.Kinds {
+			for _, point := range []int{d.Points[0], d.Points[len(d.Points)-1]} {
+				t.Run(fmt.Sprintf("%s/%s/%d", d.Name, kind.Name, point), func(t *testing.T) {
+					t.Parallel()
+					runAll(t, s, kind.At(point), []workload.Impl{workload.Ours(), workload.Ref()})
+				})
+			}
+		}
+	}
+}
+
 func runAll(t *testing.T, s *server.Server, w workload.Workload, impls []workload.Impl) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	f, err := w.Setup(ctx, jstest.Connect(t, s), min(1500, max(w.N/16, 1)))
+	n := min(1500, max(w.N/16, 1))
+	if w.Timed {
+		n = min(n, 150)
+	}
+	f, err := w.Setup(ctx, jstest.Connect(t, s), n)
 	if err != nil {
 		t.Fatal(err)
 	}

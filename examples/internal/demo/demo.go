@@ -10,13 +10,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
 	"example.com/jetstream"
+	"example.com/jetstream/internal/localserver"
 )
 
 // Main connects to the server NATS_URL names, or to one started for the purpose,
@@ -40,12 +39,12 @@ func Main(run func(ctx context.Context, nc *nats.Conn) error) {
 func connected(ctx context.Context, run func(context.Context, *nats.Conn) error) (err error) {
 	url := os.Getenv("NATS_URL")
 	if url == "" {
-		srv, stop, startErr := startServer()
+		local, stop, startErr := localserver.Start()
 		if startErr != nil {
 			return startErr
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		url = srv.ClientURL()
+		url = local
 		fmt.Println("Started a server for this example. Set NATS_URL to use another one.")
 	}
 	nc, err := nats.Connect(url)
@@ -54,36 +53,6 @@ func connected(ctx context.Context, run func(context.Context, *nats.Conn) error)
 	}
 	defer nc.Close()
 	return run(ctx, nc)
-}
-
-// startServer runs a server with JetStream on a random port of this machine. The
-// returned function ends it and removes what it stored.
-func startServer() (*server.Server, func() error, error) {
-	dir, err := os.MkdirTemp("", "jetstream-example-")
-	if err != nil {
-		return nil, nil, err
-	}
-	srv, err := server.NewServer(&server.Options{
-		Host:      "127.0.0.1",
-		Port:      server.RANDOM_PORT,
-		JetStream: true,
-		StoreDir:  dir,
-		NoLog:     true,
-		NoSigs:    true,
-	})
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	stop := func() error {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-		return os.RemoveAll(dir)
-	}
-	srv.Start()
-	if !srv.ReadyForConnections(10 * time.Second) {
-		return nil, nil, errors.Join(errors.New("the server did not start within 10 seconds"), stop())
-	}
-	return srv, stop, nil
 }
 
 // Name returns a name for a stream that nothing else on the server has. It is

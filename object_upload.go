@@ -1,0 +1,291 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+)
+
+const (
+	// Limits to the chunks that are sent and not known to be stored. The first
+	// two are those of a window that adapts: memory and the buffers of the server
+	// can take the most of it, and fast links near by need no more than the
+	// least. The last one matters for tiny chunks.
+	uploadBytesMin = 8 << 20
+	uploadBytesMax = 32 << 20
+	uploadChunks   = 1024
+
+	// uploadStride is how many chunks are waited for at once, as waiting for each
+	// would cost more than storing a small one.
+	uploadStride = 16
+)
+
+// uploadWindow decides how many bytes of chunks may be on their way. More than
+// the link holds would only wait in queues, and their buffers be fetched from
+// memory that no cache has any more.
+//
+// It is open until the first chunk is acknowledged. What was sent until then
+// fills the link, and twice that keeps it filled.
+type uploadWindow struct {
+	limit   int
+	fastest time.Duration // from sending a chunk to its acknowledgement, zero before the first
+}
+
+func newUploadWindow() uploadWindow { return uploadWindow{limit: uploadBytesMax} }
+
+// stored records that the oldest chunk took so long to be acknowledged while so
+// many bytes were on their way, and whether sending had to wait for that. If it
+// had and the time is little more than that of a chunk that meets no queue, there
+// is more room in the link.
+func (w *uploadWindow) stored(took time.Duration, sent int, waited bool) {
+	switch {
+	case w.fastest == 0:
+		w.limit = 2 * sent
+	case waited && took < 2*w.fastest:
+		w.limit *= 2
+	}
+	w.limit = min(max(w.limit, uploadBytesMin), uploadBytesMax)
+	if took = max(took, 1); w.fastest == 0 || took < w.fastest {
+		w.fastest = took
+	}
+}
+
+// upload stores chunks under one subject, in order. It sends on while chunks
+// await their acknowledgement.
+//
+// The order of the chunks in the stream is all that holds an object together. A
+// chunk that nobody responded to, because the stream was without a leader for a
+// moment, must therefore not be sent again behind its successors. So the
+// publisher does not repeat anything; the upload takes up again at that chunk.
+type upload struct {
+	js      *jetStream // with a publisher of its own
+	stream  *stream
+	subject string
+	source  chunkSource
+	window  uploadWindow
+
+	// What was sent, and the digest of it, which is behind while there is more to
+	// send: it is computed when the upload has to wait, and before a chunk goes.
+
+	size   uint64
+	chunks uint32
+	digest hash.Hash
+
+	futures slab[pubFuture]
+	flying  []sentChunk // oldest first
+	bytes   int         // in flying
+	hashed  int         // of flying, from the oldest on
+	lastSeq uint64      // stream sequence of the last chunk that left flying
+	sent    bool        // there may be chunks in the stream
+}
+
+// sentChunk is a chunk that was sent and is not known to be stored.
+type sentChunk struct {
+	data   []byte
+	future *pubFuture
+	at     time.Time
+}
+
+// unrepeated keeps the publisher from sending chunks again.
+var unrepeated = []PublishOpt{WithRetryAttempts(0)}
+
+// run stores all chunks of the source and returns when they are acknowledged, or
+// with the first error.
+func (u *upload) run(ctx context.Context) error {
+	for {
+		chunk, err := u.source.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		// Acknowledgements that are there are taken even if there is room, so
+		// that failures are noticed and buffers used again.
+		for len(u.flying) > 0 {
+			full := u.bytes+len(chunk) > u.window.limit || len(u.flying) >= uploadChunks
+			if more, err := u.settle(ctx, full); err != nil {
+				return err
+			} else if !more {
+				break
+			}
+		}
+		if err := u.send(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	for len(u.flying) > 0 {
+		if _, err := u.settle(ctx, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends a chunk that was not sent before.
+func (u *upload) send(ctx context.Context, chunk []byte) error {
+	sent, err := u.publish(ctx, chunk)
+	if err != nil {
+		return err
+	}
+	u.flying = append(u.flying, sent)
+	u.bytes += len(chunk)
+	u.size += uint64(len(chunk))
+	u.chunks++
+	return nil
+}
+
+func (u *upload) publish(ctx context.Context, chunk []byte) (sentChunk, error) {
+	if ctx.Err() != nil {
+		return sentChunk{}, transferError(ctx.Err())
+	}
+	u.sent = true
+	f := u.futures.next(0)
+	f.own.Subject, f.own.Data = u.subject, chunk
+	f.msg = &f.own
+	at := time.Now()
+	_, err := u.js.async.publish(f, unrepeated)
+	return sentChunk{data: chunk, future: f, at: at}, err
+}
+
+// settle lets the oldest chunk go if its outcome is there, or waits for that. It
+// returns false if it is not.
+func (u *upload) settle(ctx context.Context, wait bool) (bool, error) {
+	waited := false
+	for {
+		switch seq, done, err := u.flying[0].future.outcome(); {
+		case err != nil:
+			return true, u.failed(ctx, err)
+		case done:
+			return true, u.stored(seq, waited)
+		case !wait:
+			return false, nil
+		case u.hashed < len(u.flying):
+			u.hashNext()
+		default:
+			waited = true
+			if err := u.await(ctx); err != nil {
+				return true, err
+			}
+		}
+	}
+}
+
+// await waits until more chunks can go: the oldest and some behind it.
+func (u *upload) await(ctx context.Context) error {
+	oldest := u.flying[0].future
+	stride := u.flying[min(uploadStride, (len(u.flying)+3)/4)-1].future
+	if _, done, _ := stride.outcome(); done {
+		stride = oldest
+	}
+	select {
+	case <-stride.Ok():
+	case <-stride.Err():
+	case <-oldest.Err():
+	case <-ctx.Done():
+		return transferError(ctx.Err())
+	}
+	return nil
+}
+
+func (u *upload) hashNext() {
+	u.digest.Write(u.flying[u.hashed].data)
+	u.hashed++
+}
+
+// stored lets the oldest chunk go.
+func (u *upload) stored(seq uint64, waited bool) error {
+	if seq <= u.lastSeq {
+		return fmt.Errorf("nats: chunk stored as message %d after one stored as %d: was the stream replaced?", seq, u.lastSeq)
+	}
+	u.lastSeq = seq
+	if u.hashed == 0 {
+		u.hashNext()
+	}
+	oldest := u.flying[0]
+	u.window.stored(time.Since(oldest.at), u.bytes, waited)
+	u.flying[0] = sentChunk{}
+	u.flying = u.flying[1:]
+	u.hashed--
+	u.bytes -= len(oldest.data)
+	u.source.recycle(oldest.data)
+	return nil
+}
+
+// failed is called when the oldest chunk failed. If nobody responded to it, it
+// sends that chunk and all behind it again. Those of the latter that were stored
+// are removed first.
+func (u *upload) failed(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrNoStreamResponse) {
+		return err
+	}
+	if err := u.recall(ctx); err != nil {
+		return err
+	}
+	for range DefaultPubRetryAttempts {
+		if err := sleepContext(ctx, DefaultPubRetryWait); err != nil {
+			return transferError(err)
+		}
+		// Alone, since the others would meet with the same if it fails.
+		if u.flying[0], err = u.publish(ctx, u.flying[0].data); err != nil {
+			return err
+		}
+		seq, err := u.flying[0].wait(ctx)
+		if err == nil {
+			if err := u.stored(seq, false); err != nil {
+				return err
+			}
+			return u.resend(ctx)
+		}
+		if !errors.Is(err, ErrNoStreamResponse) {
+			return err
+		}
+	}
+	return ErrNoStreamResponse
+}
+
+// recall waits for the outcome of all chunks behind the oldest, and removes those
+// that were stored from the stream.
+func (u *upload) recall(ctx context.Context) error {
+	for i := 1; i < len(u.flying); i++ {
+		seq, err := u.flying[i].wait(ctx)
+		switch {
+		case err == nil:
+			if err := u.stream.DeleteMsg(ctx, seq); err != nil {
+				return err
+			}
+		case !errors.Is(err, ErrNoStreamResponse):
+			return err
+		}
+	}
+	return nil
+}
+
+// wait returns the outcome of a chunk.
+func (c *sentChunk) wait(ctx context.Context) (seq uint64, err error) {
+	if seq, done, err := c.future.outcome(); done {
+		return seq, err
+	}
+	select {
+	case ack := <-c.future.Ok():
+		return ack.Sequence, nil
+	case err := <-c.future.Err():
+		return 0, err
+	case <-ctx.Done():
+		return 0, transferError(ctx.Err())
+	}
+}
+
+// resend sends all chunks in flight again.
+func (u *upload) resend(ctx context.Context) error {
+	for i := range u.flying {
+		var err error
+		if u.flying[i], err = u.publish(ctx, u.flying[i].data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
