@@ -117,8 +117,10 @@ func FuzzAPIReply(f *testing.F) {
 // fzBadEnvelope reports whether what all replies have in common is malformed.
 func fzBadEnvelope(data []byte) bool {
 	var envelope struct {
-		Error *reference.APIError `json:"error"`
-		apiPaged
+		Error  *reference.APIError `json:"error"`
+		Total  int                 `json:"total"`
+		Offset int                 `json:"offset"`
+		Limit  int                 `json:"limit"`
 	}
 	return json.Unmarshal(data, &envelope) != nil
 }
