@@ -119,7 +119,7 @@ func streamEntrances() map[string]entrance {
 		"StreamConfig.Name": {create(func(s string) jetstream.StreamConfig { return jetstream.StreamConfig{Name: s} }), token(strings.Split(put, "|")...)},
 		"StreamConfig texts": {create(func(s string) jetstream.StreamConfig {
 			return jetstream.StreamConfig{
-				Name: "S", Description: s, Subjects: []string{s}, Metadata: map[string]string{s: s}, Template: s,
+				Name: "S", Description: s, Subjects: []string{s}, Metadata: map[string]string{s: s},
 				Placement: &jetstream.Placement{Cluster: s, Tags: []string{s}},
 				RePublish: &jetstream.RePublish{Source: s, Destination: s},
 			}
