@@ -147,12 +147,12 @@ func (s *hostileServer) send(c *jstest.RawConn, m mode, inbox string, list []ans
 }
 
 // connect returns handles of everything, made while the server is honest.
-func connect(t *testing.T, s *hostileServer) *target {
+func connect(t *testing.T, s *hostileServer, ackWait time.Duration) *target {
 	t.Helper()
 	nc, err := nats.Connect(s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	ok(t, err)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(shortly), jetstream.WithDefaultTimeout(patience))
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(ackWait), jetstream.WithDefaultTimeout(patience))
 	ok(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -227,7 +227,7 @@ func TestHostileServer(t *testing.T) {
 func TestConsumerThatRepeatsItselfIsReplacedInGoodTime(t *testing.T) {
 	t.Parallel()
 	s := startHostile(t, *seedFlag)
-	x := connect(t, s)
+	x := connect(t, s, shortly)
 	i := slices.IndexFunc(modes, func(m mode) bool { return m.name == "duplicated" })
 	s.turn(modes[i])
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -251,7 +251,11 @@ func heap() uint64 {
 
 func testMode(t *testing.T, m mode, seed uint64) {
 	s := startHostile(t, seed)
-	x := connect(t, s)
+	ackWait := shortly
+	if m.name == modes[0].name {
+		ackWait = honestly
+	}
+	x := connect(t, s, ackWait)
 	all := allCalls(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		s.turn(m)

@@ -119,7 +119,7 @@ func streamEntrances() map[string]entrance {
 		"StreamConfig.Name": {create(func(s string) jetstream.StreamConfig { return jetstream.StreamConfig{Name: s} }), token(strings.Split(put, "|")...)},
 		"StreamConfig texts": {create(func(s string) jetstream.StreamConfig {
 			return jetstream.StreamConfig{
-				Name: "S", Description: s, Subjects: []string{s}, Metadata: map[string]string{s: s}, Template: s,
+				Name: "S", Description: s, Subjects: []string{s}, Metadata: map[string]string{s: s},
 				Placement: &jetstream.Placement{Cluster: s, Tags: []string{s}},
 				RePublish: &jetstream.RePublish{Source: s, Destination: s},
 			}
@@ -392,7 +392,7 @@ func TestTextsCannotBreakOutOfTheirPlace(t *testing.T) {
 		w.mu.Unlock()
 		s.answer(c, req)
 	})
-	x := connect(t, s)
+	x := connect(t, s, honestly)
 	all := make(map[string]entrance)
 	for _, group := range []map[string]entrance{streamEntrances(), consumerEntrances(), publishEntrances(), bucketEntrances()} {
 		maps.Copy(all, group)
@@ -419,6 +419,11 @@ func TestTextsCannotBreakOutOfTheirPlace(t *testing.T) {
 // displaced describes what was sent to the wrong place, empty if nothing was.
 func displaced(msgs []jstest.RawMsg, subs, allowed []string) string {
 	for _, m := range msgs {
+		if strings.HasPrefix(m.Subject, apiPrefix+"CONSUMER.DELETE.KV_B.") {
+			// What a watch leaves behind is removed in the background, which can
+			// be after the call before this one.
+			continue
+		}
 		fits := func(subject string) bool {
 			// Generated names and what a request ends with come behind.
 			return m.Subject == subject || strings.HasPrefix(m.Subject, subject+".")

@@ -294,7 +294,10 @@ func TestPublishingIntoAStalledServerIsBounded(t *testing.T) {
 	}
 	for _, f := range futures {
 		select {
-		case <-f.Err():
+		case err := <-f.Err():
+			if err == nil {
+				t.Error("failed without an error")
+			}
 		case <-f.Ok():
 			t.Error("acknowledged through a hole")
 		default:
