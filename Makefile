@@ -3,8 +3,10 @@
 BIN               ?= $(CURDIR)/bin
 GOFUMPT_VERSION   := v0.12.0
 GOLANGCI_VERSION  := v2.15.0
+GOVULN_VERSION    := v1.9.0
 GOFUMPT           := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
 GOLANGCI          := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULN            := $(BIN)/govulncheck-$(GOVULN_VERSION)
 
 # Percent of the root package's statements its own tests must reach.
 COVER_MIN         ?= 85
@@ -15,6 +17,9 @@ FUZZTIME          ?= 30s
 W                 ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
+# Which version of the server test-server tests with, and how.
+V                 ?= v2.14.10
+SERVER_TESTFLAGS  ?= -timeout 25m
 # How long each run of the torture program lasts, and the seeds of the runs; SEED
 # is for a single one.
 DURATION          ?= 3m
@@ -23,10 +28,10 @@ SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
 # Where make bench keeps and draws its results, as in KEEP=docs; nowhere by default.
 KEEP              ?=
 
-.PHONY: check format tidy fmt vet lint docs race test cover fuzz torture bench bench-allocs growth pictures microbench tools clean
+.PHONY: check format tidy fmt vet lint vuln docs race test test-server cover fuzz torture bench bench-allocs growth pictures microbench tools clean
 
-## check: all that must pass before a commit
-check: format tidy vet lint docs race
+## check: all that must pass before a commit; the tests include those of the documents
+check: format tidy vet lint vuln race
 
 ## format: fail when a file is not formatted; fmt formats it
 format: $(GOFUMPT)
@@ -46,6 +51,13 @@ vet:
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
 
+## vuln: look for known vulnerabilities, if the list of them can be reached
+vuln: $(GOVULN)
+	@out=$$($(GOVULN) ./... 2>&1) && echo "no known vulnerabilities" || case "$$out" in \
+		*"fetching vulnerabilities"*) echo "vulnerabilities not checked: their list cannot be reached";; \
+		*) echo "$$out"; exit 1;; \
+	esac
+
 ## docs: check the code, commands and links of the documents
 docs:
 	go test ./docs
@@ -55,6 +67,12 @@ race:
 
 test:
 	go test ./...
+
+## test-server: test the root package with version V of the server
+test-server:
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp go.mod go.sum "$$dir" && \
+	go mod edit -replace github.com/nats-io/nats-server/v2=github.com/nats-io/nats-server/v2@$(V) "$$dir/go.mod" && \
+	go test -mod=mod -modfile "$$dir/go.mod" $(SERVER_TESTFLAGS) .
 
 ## cover: test the root package and hold its coverage to COVER_MIN
 cover:
@@ -99,7 +117,7 @@ microbench:
 	go test -run '^$$' -bench 'Compare/$(W)' -benchtime 1s -count 3 .
 
 ## tools: build the tools the other targets use
-tools: $(GOFUMPT) $(GOLANGCI)
+tools: $(GOFUMPT) $(GOLANGCI) $(GOVULN)
 
 # A tool's file carries its version, so a new version here builds it anew.
 $(GOFUMPT):
@@ -109,6 +127,10 @@ $(GOFUMPT):
 $(GOLANGCI):
 	GOBIN=$@.tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $@.tmp/golangci-lint $@ && rmdir $@.tmp
+
+$(GOVULN):
+	GOBIN=$@.tmp go install golang.org/x/vuln/cmd/govulncheck@$(GOVULN_VERSION)
+	mv $@.tmp/govulncheck $@ && rmdir $@.tmp
 
 clean:
 	rm -rf $(BIN) cover.out

@@ -244,6 +244,14 @@ func TestServerReturnsConfigsAsTheyWere(t *testing.T) {
 		AllowAtomicPublish:     true,
 		AllowBatchPublish:      true,
 	}
+	if jstest.ServerBefore("2.14") {
+		// It refuses the field it does not know.
+		js, err := jetstream.New(nc)
+		mgOK(t, err)
+		_, err = js.CreateStream(mgContext(t), stream)
+		mgIs(t, err, mgCode(10025))
+		stream.AllowBatchPublish = false
+	}
 	streamInfo := configRequest[jetstream.StreamInfo](t, request, "STREAM.CREATE.S", stream)
 	configDropServerMetadata(streamInfo.Config.Metadata)
 	if diff := cmp.Diff(stream, streamInfo.Config); diff != "" {

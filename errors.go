@@ -169,6 +169,8 @@ func (e *APIError) Is(err error) bool {
 type jsError struct {
 	apiErr  *APIError
 	message string
+	// cause is the error of core that a client-side error stands for, if any.
+	cause error
 }
 
 // serverError returns a sentinel for an error of the server.
@@ -194,11 +196,11 @@ func (e *jsError) Error() string {
 // arises in the client.
 func (e *jsError) APIError() *APIError { return e.apiErr }
 
-// Unwrap lets errors.As find the API error. Client-side errors unwrap to an
-// untyped nil, so that they are not mistaken for one.
+// Unwrap lets errors.As find the API error. Client-side errors unwrap to their
+// cause or an untyped nil, so that they are not mistaken for one.
 func (e *jsError) Unwrap() error {
 	if e.apiErr == nil {
-		return nil
+		return e.cause
 	}
 	return e.apiErr
 }

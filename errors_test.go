@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/jetstream"
+	"github.com/nats-io/nats.go"
 	reference "github.com/nats-io/nats.go/jetstream"
 )
 
@@ -216,6 +217,17 @@ func TestClientSentinelsUnwrapToUntypedNil(t *testing.T) {
 	}
 	if jetstream.ErrStreamNameRequired.APIError() != nil {
 		t.Error("has an API error")
+	}
+}
+
+// B66
+func TestNoStreamResponseIsAlsoThatNobodyResponded(t *testing.T) {
+	t.Parallel()
+	if !errors.Is(jetstream.ErrNoStreamResponse, nats.ErrNoResponders) {
+		t.Error("it does not wrap the error of core")
+	}
+	if jetstream.ErrNoStreamResponse.APIError() != nil || jetstream.ErrNoStreamResponse.Error() != "nats: no response from stream" {
+		t.Errorf("it is %v now", jetstream.ErrNoStreamResponse)
 	}
 }
 

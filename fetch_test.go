@@ -379,6 +379,19 @@ func TestFetchWithPriorityGroups(t *testing.T) {
 	}
 }
 
+// B62
+func TestFetchNoWaitWithoutItsPriorityGroupSaysThatItWasRefused(t *testing.T) {
+	t.Parallel()
+	e := tpStart(t, tpOverflow)
+	e.publish(2)
+	batch, err := e.cons.FetchNoWait(2)
+	tpBatch(t, batch, err)
+	mgIs(t, batch.Error(), jetstream.ErrBadRequest)
+	// Fetch takes the group, and one message that is there ends it at once.
+	batch, err = e.cons.Fetch(1, jetstream.FetchPriorityGroup("A"), jetstream.FetchMaxWait(tpWait))
+	tpFetched(t, 1, batch, err)
+}
+
 func TestPinnedFetchLearnsThatItsPinIsGone(t *testing.T) {
 	t.Parallel()
 	e := tpStart(t, tpPinned)

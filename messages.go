@@ -74,20 +74,31 @@ type arrival struct {
 }
 
 // arrivalQueue connects the goroutine that receives with those that wait in
-// Next. It has no limit: what can arrive is bounded by what was requested.
+// Next. What can arrive is bounded by what was requested, by a server that keeps
+// to it; the limits are for others.
 type arrivalQueue struct {
+	maxItems, maxBytes int
+
 	mu      sync.Mutex
 	items   []arrival
+	bytes   int
 	waiters []chan struct{} // one token each at most, oldest first
 	sealed  bool            // nothing more will arrive
 }
 
-// put appends an item and wakes the caller that waits longest.
-func (q *arrivalQueue) put(item arrival) {
+// put appends an item and wakes the caller that waits longest. It reports false
+// and drops the item if that exceeds the limits.
+func (q *arrivalQueue) put(item arrival) bool {
+	size := item.msg.Size()
 	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) >= q.maxItems || size > q.maxBytes-q.bytes {
+		return false
+	}
 	q.items = append(q.items, item)
+	q.bytes += size
 	q.wakeOne()
-	q.mu.Unlock()
+	return true
 }
 
 // wakeOne is called with the lock held.
@@ -125,7 +136,7 @@ func (q *arrivalQueue) wakeAll() {
 func (q *arrivalQueue) swap(empty []arrival) []arrival {
 	q.mu.Lock()
 	items := q.items
-	q.items = empty
+	q.items, q.bytes = empty, 0
 	q.mu.Unlock()
 	return items
 }
@@ -188,6 +199,7 @@ func (c *pullConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error
 func newPullIterator(c *pullConsumer, o *consumeOpts) *pullIterator {
 	it := &pullIterator{silentHeartbeat: o.silentHeartbeat || o.ordered}
 	it.owner, it.consumer = it, c
+	it.arrivals.maxItems, it.arrivals.maxBytes = floodLimits(o)
 	it.onEnd = it.release
 	return it
 }
@@ -205,8 +217,14 @@ func (it *pullIterator) deliver(m *nats.Msg) {
 		status := parsePullStatus(m)
 		item.status, item.pullID = &status, it.pullID(m.Subject)
 	}
-	it.arrivals.put(item)
+	if !it.arrivals.put(item) {
+		it.fail(errUnrequested)
+	}
 }
+
+// errUnrequested ends an iterator to which far more is delivered than it has
+// requested.
+var errUnrequested = fmt.Errorf("%w: the server delivers more than was requested", nats.ErrSlowConsumer)
 
 func (it *pullIterator) Next(opts ...NextOpt) (Msg, error) {
 	var o nextOpts

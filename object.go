@@ -350,23 +350,36 @@ func readObjectInfo(msg RawStreamMsg, err error) (*ObjectInfo, error) {
 	return info, nil
 }
 
+// parseObjectInfo decodes a description. It can have been written by anybody who
+// may write to the store, so what becomes part of subjects is looked at: with a
+// wildcard for its content, replacing an object would purge those of all others.
 func parseObjectInfo(data []byte) (*ObjectInfo, error) {
 	info := new(ObjectInfo)
-	if json.Unmarshal(data, info) != nil {
+	if json.Unmarshal(data, info) != nil || info.Name == "" || !validObjectID(info.NUID) || (info.Bucket != "" && !validBucket(info.Bucket)) {
 		return nil, ErrBadObjectMeta
 	}
 	return info, nil
+}
+
+// validObjectID reports whether id is empty or can be one token of a subject.
+func validObjectID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c == 0x7f || c == '.' || c == '*' || c == '>' {
+			return false
+		}
+	}
+	return true
 }
 
 // metaHeader makes a description take the place of the one before. It is never
 // written to.
 var metaHeader = nats.Header{MsgRollup: {MsgRollupSubject}}
 
-// metaMsg returns the message that stores a description. It goes to the store the
-// description names, which is not this one if this is a mirror.
+// metaMsg returns the message that stores a description. From a mirror, it goes to
+// the store the description names. Elsewhere that may be anything.
 func (o *objectStore) metaMsg(info *ObjectInfo) (*nats.Msg, error) {
 	prefix := o.metas
-	if info.Bucket != "" && info.Bucket != o.bucket {
+	if info.Bucket != "" && o.stream.info.Load().Config.Mirror != nil {
 		prefix = objectMetaPrefix(info.Bucket)
 	}
 	stored := *info

@@ -120,10 +120,13 @@ func TestObjectInfoIsStoredInTheCommonForm(t *testing.T) {
 
 func TestObjectInfoOfAMirrorIsStoredAtTheOrigin(t *testing.T) {
 	t.Parallel()
-	o := newObjectStore(&jetStream{}, "MIRROR", &StreamInfo{})
-	msg, err := o.metaMsg(&ObjectInfo{ObjectMeta: ObjectMeta{Name: "A"}, Bucket: "ORIGIN"})
-	if err != nil || msg.Subject != "$O.ORIGIN.M.QQ==" {
-		t.Errorf("stored under %s, %v", msg.Subject, err)
+	mirror := &StreamInfo{Config: StreamConfig{Mirror: &StreamSource{Name: "OBJ_ORIGIN"}}}
+	for want, info := range map[string]*StreamInfo{"$O.ORIGIN.M.QQ==": mirror, "$O.STORE.M.QQ==": {}} {
+		o := newObjectStore(&jetStream{}, "STORE", info)
+		msg, err := o.metaMsg(&ObjectInfo{ObjectMeta: ObjectMeta{Name: "A"}, Bucket: "ORIGIN"})
+		if err != nil || msg.Subject != want {
+			t.Errorf("stored under %s, %v; want %s", msg.Subject, err, want)
+		}
 	}
 }
 

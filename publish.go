@@ -134,7 +134,7 @@ func (js *jetStream) publishSync(ctx context.Context, msg *nats.Msg, retries int
 		resp, err = js.roundTrip(ctx, until, msg)
 	}
 	if err != nil {
-		return ackValue{}, err
+		return ackValue{}, js.explainTimeout(err, msg.Subject)
 	}
 	ack, err := js.async.parseAck(resp.Data)
 	if err != nil {

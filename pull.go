@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"strconv"
 	"strings"
@@ -137,6 +138,26 @@ type pullOwner interface {
 	closed()
 }
 
+// The least a pull subscription has room for, see [floodLimits].
+const (
+	floodMsgs  = 1 << 17
+	floodBytes = 256 << 20
+)
+
+// floodLimits returns how much may arrive and not be consumed yet, far beyond
+// what a server delivers that delivers what was requested. They protect the
+// memory from one that does not; what exceeds them is dropped.
+func floodLimits(o *consumeOpts) (msgs, bytes int) {
+	const windows = 8
+	scaled := func(window, least int) int {
+		if window > math.MaxInt/windows {
+			return math.MaxInt
+		}
+		return max(windows*window, least)
+	}
+	return scaled(o.maxMessages, floodMsgs), scaled(o.maxBytes, floodBytes)
+}
+
 // start subscribes and begins to follow the connection.
 func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onClosed func(string)) error {
 	js := s.consumer.js
@@ -149,6 +170,10 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	s.engine.pinID = s.consumer.pins.take(opts.group)
 	if err := s.open(s.inbox+"*", "", true, deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
+		return err
+	}
+	msgs, bytes := floodLimits(opts)
+	if err := s.sub.SetPendingLimits(msgs, bytes); err != nil && s.sub.IsValid() {
 		return err
 	}
 	s.startTimer(opts.heartbeat/heartbeatChecks, s.tick)

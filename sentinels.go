@@ -1,5 +1,7 @@
 package jetstream
 
+import "github.com/nats-io/nats.go"
+
 // Errors about JetStream itself and about what a handle was asked to do.
 var (
 	// ErrJetStreamNotEnabled means that the server runs without JetStream.
@@ -265,8 +267,9 @@ var (
 // Errors about publishing.
 var (
 	// ErrNoStreamResponse means that no stream took the message, after all
-	// retries: probably none stores its subject.
-	ErrNoStreamResponse JetStreamError = clientError("no response from stream")
+	// retries: probably none stores its subject. It wraps
+	// [nats.ErrNoResponders].
+	ErrNoStreamResponse JetStreamError = &jsError{message: "no response from stream", cause: nats.ErrNoResponders}
 
 	// ErrInvalidJSAck means that the response to a publish is not an
 	// acknowledgement. Something else may be listening on the subject, and

@@ -174,6 +174,7 @@ func TestControlMessagesAreToldFromThoseOfTheStream(t *testing.T) {
 	}
 }
 
+// A70
 func TestHeadersThatDoNotDecodeNeverBecomeAStatus(t *testing.T) {
 	t.Parallel()
 	// Core hands such a message on without headers.

@@ -272,6 +272,11 @@ func TestStreamSourceWithConsumerIsAcceptedByStrictServer(t *testing.T) {
 		Durable: "SRC", DeliverSubject: "deliver.here", AckPolicy: jetstream.AckFlowControlPolicy,
 		FlowControl: true, IdleHeartbeat: time.Second,
 	})
+	if jstest.ServerBefore("2.14") {
+		// It does not know the policy and says so.
+		mgIs(t, err, mgCode(10025))
+		return
+	}
 	mgOK(t, err)
 	source := &jetstream.StreamSource{
 		Name:     "ORIGIN",

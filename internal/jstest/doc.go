@@ -12,6 +12,8 @@
 //     front of it, see [Node.Proxy].
 //   - [StartFakeAPI] answers JetStream API requests under a prefix of its own
 //     with whatever the test wants, or not at all.
+//   - [StartRawServer] is taken for a server by clients and sends whatever bytes
+//     the test wants.
 //   - [RecordPulls] and [RecordRequests] look on as requests go to a real server.
 //   - [WaitFor] waits for a condition with a deadline.
 //

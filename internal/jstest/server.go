@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/mod/semver"
 )
 
 // readyTimeout bounds how long a server may take to accept connections.
@@ -19,6 +20,13 @@ func StartServer(t testing.TB, adjust ...func(*server.Options)) *server.Server {
 	s := startServer(t, serverOptions(t, adjust))
 	t.Cleanup(func() { shutdown(s) })
 	return s
+}
+
+// ServerBefore reports whether the server these tests are built with is older
+// than a version such as "2.14". What it lacks must be told by an error, which is
+// then what a test looks for; see the Makefile's test-server.
+func ServerBefore(version string) bool {
+	return semver.Compare("v"+server.VERSION, "v"+version) < 0
 }
 
 // Connect opens a connection to s that reconnects for ever, and closes it when
