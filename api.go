@@ -230,7 +230,8 @@ var seqBodies sharedSlab[[seqBodySize]byte]
 
 // seqBody returns the JSON body that holds a sequence and nothing else.
 func seqBody(seq uint64) []byte {
-	body := append(seqBodies.next(0)[:0], `{"seq":`...)
+	body := seqBodies.next(0)[:0]
+	body = append(body, `{"seq":`...)
 	body = strconv.AppendUint(body, seq, 10)
 	return append(body, '}')
 }

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +57,7 @@ func TestJoinedTextsStayWhatTheyAre(t *testing.T) {
 	for w := range texts {
 		wg.Go(func() {
 			for i := range texts[w] {
-				texts[w][i] = joinText(fmt.Sprint(w), ".", fmt.Sprint(i), long[:i%textMax])
+				texts[w][i] = joinText(strconv.Itoa(w), ".", strconv.Itoa(i), long[:i%textMax])
 			}
 		})
 	}

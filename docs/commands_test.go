@@ -70,7 +70,7 @@ func TestMakeTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, document := range documents(t) {
-		for _, match := range regexp.MustCompile("(?m)(?:^    |`)make ([a-z]+)").FindAllStringSubmatch(read(t, document), -1) {
+		for _, match := range regexp.MustCompile("(?:\n    |`)make ([a-z]+)").FindAllStringSubmatch(read(t, document), -1) {
 			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).Match(makefile) {
 				t.Errorf("%s: there is no target %s", document, match[1])
 			}

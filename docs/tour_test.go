@@ -331,7 +331,7 @@ func tourTimeouts(ctx context.Context, js jetstream.JetStream, _ jetstream.Consu
 }
 
 func tourTuning(_ context.Context, _ jetstream.JetStream, cons jetstream.Consumer) error {
-	handler := func(msg jetstream.Msg) {}
+	handler := func(jetstream.Msg) {}
 	// region: tuning
 	cc, err := cons.Consume(handler,
 		jetstream.PullMaxMessages(50),          // requested or buffered at a time

@@ -73,13 +73,13 @@ func TestAssembleReplacesTheFolder(t *testing.T) {
 	}
 }
 
-func TestAssembleNeedsAPackageWithALicence(t *testing.T) {
+func TestAssembleNeedsAPackageWithALicense(t *testing.T) {
 	nats, own := sources(t)
 	if err := os.Remove(filepath.Join(own, "LICENSE")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := assemble(nats, own); err == nil {
-		t.Error("no error without a licence")
+		t.Error("no error without a license")
 	}
 }
 

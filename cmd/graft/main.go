@@ -89,12 +89,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		if err := wanted.compare(*out); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s is up to date: nats.go %s, %s\n", *out, nats.versionOrPath(), wanted.hash())
-		return nil
+		_, err := fmt.Fprintf(stdout, "%s is up to date: nats.go %s, %s\n", *out, nats.versionOrPath(), wanted.hash())
+		return err
 	}
 	if err := wanted.write(*out); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s written: nats.go %s, %d files, %s\n", *out, nats.versionOrPath(), len(wanted), wanted.hash())
-	return nil
+	_, err = fmt.Fprintf(stdout, "%s written: nats.go %s, %d files, %s\n", *out, nats.versionOrPath(), len(wanted), wanted.hash())
+	return err
 }

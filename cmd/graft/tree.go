@@ -55,7 +55,7 @@ func assemble(nats *module, ownDir string) (tree, error) {
 	return wanted, nil
 }
 
-// packageFiles returns the non-test Go files of a directory and its licence.
+// packageFiles returns the non-test Go files of a directory and its license.
 func packageFiles(dir string) (tree, error) {
 	files := make(tree)
 	entries, err := os.ReadDir(dir)
@@ -73,7 +73,7 @@ func packageFiles(dir string) (tree, error) {
 		}
 	}
 	if _, ok := files["LICENSE"]; !ok || len(files) < 2 {
-		return nil, fmt.Errorf("%s holds no package with a licence", dir)
+		return nil, fmt.Errorf("%s holds no package with a license", dir)
 	}
 	return files, nil
 }
@@ -131,11 +131,11 @@ func raiseGo(goMod []byte, least string) ([]byte, error) {
 
 // hash returns a digest of the names and contents of all files.
 func (t tree) hash() string {
-	sum := sha256.New()
+	var list []byte
 	for _, name := range slices.Sorted(maps.Keys(t)) {
-		fmt.Fprintf(sum, "%x %s\n", sha256.Sum256(t[name]), name)
+		list = fmt.Appendf(list, "%x %s\n", sha256.Sum256(t[name]), name)
 	}
-	return fmt.Sprintf("sha256:%x", sum.Sum(nil))
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(list))
 }
 
 // compare reports how the directory out differs from t.

@@ -108,7 +108,7 @@ func publish(docs string, result *report) error {
 	text := string(content)
 	for i := range result.Charts {
 		c := &result.Charts[i]
-		if err := os.WriteFile(filepath.Join(docs, "tuning", c.Name+".svg"), []byte(draw(c)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(docs, "tuning", c.Name+".svg"), draw(c), 0o644); err != nil {
 			return err
 		}
 		if text, err = replaceBetween(text, c.Name, "\n"+table(*c)+"\n"); err != nil {

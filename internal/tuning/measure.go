@@ -200,7 +200,7 @@ func roundTripName(d time.Duration) string {
 func countUntil(n int, work time.Duration) (handler jetstream.MessageHandler, done chan struct{}) {
 	var count atomic.Int64
 	done = make(chan struct{})
-	return func(msg jetstream.Msg) {
+	return func(jetstream.Msg) {
 		time.Sleep(work)
 		if count.Add(1) == int64(n) {
 			close(done)
