@@ -230,7 +230,7 @@ func (s *jsonScan) unescape(b, lit []byte) []byte {
 			rest = rest[1:]
 			continue
 		}
-		c := byte(0)
+		var c byte
 		switch rest[1] {
 		case '"', '\\', '/':
 			c = rest[1]

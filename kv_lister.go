@@ -71,7 +71,7 @@ func eachBucket[S any](ctx context.Context, js *jetStream, streams pagedList[S],
 	})
 	if err != nil {
 		cancel()
-		<-named
+		<-named //nolint:errcheck // it is for the same reason, or of no interest any more
 		return err
 	}
 	if err := <-named; err != nil {

@@ -183,8 +183,8 @@ func (u *upload) await(ctx context.Context) error {
 	}
 	select {
 	case <-stride.Ok():
-	case <-stride.Err():
-	case <-oldest.Err():
+	case <-stride.Err(): //nolint:errcheck // outcome has it
+	case <-oldest.Err(): //nolint:errcheck // outcome has it
 	case <-ctx.Done():
 		return transferError(ctx.Err())
 	}

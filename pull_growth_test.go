@@ -63,7 +63,7 @@ func TestPullGrowthShrinksSoonerThanItComesBack(t *testing.T) {
 	if got := g.window(500); got != grownWindow {
 		t.Errorf("1,000 small messages later it is %d, want %d", got, grownWindow)
 	}
-	// An average that rounds to nothing is no licence.
+	// An average that rounds to nothing is no excuse.
 	note(10_000, 0)
 	if got := g.window(500); got != grownWindow {
 		t.Errorf("with empty messages the window is %d, want %d", got, grownWindow)
@@ -71,7 +71,7 @@ func TestPullGrowthShrinksSoonerThanItComesBack(t *testing.T) {
 }
 
 // peServed is the status of a request that has been served.
-func peServed(left int) pullStatus { return peStatus(peComplete, 0, left) }
+var peServed = peStatus(peComplete, 0, 1000)
 
 // The default window is filled again when a request has been served, so that
 // none of it lies idle for a round trip.
@@ -85,19 +85,19 @@ func TestPullEngineTopsUpWhenARequestIsServed(t *testing.T) {
 	second := r.wants(251)[0].id
 	r.consume(249, 100)
 	r.wants()
-	r.end(first, peServed(1000), nil)
+	r.end(first, peServed, nil)
 	third := r.wants(249)[0].id
 	r.consume(251, 100)
 	fourth := r.wants(251)[0].id
-	r.end(second, peServed(1000), nil)
+	r.end(second, peServed, nil)
 	r.wants()
 	r.consume(249, 100)
 	r.wants()
-	r.end(third, peServed(1000), nil)
+	r.end(third, peServed, nil)
 	r.wants(249)
 	// Too little is free to be worth a request now, or because of this later.
 	r.consume(topUpFrom/topUpShare, 100)
-	r.end(fourth, peServed(1000), nil)
+	r.end(fourth, peServed, nil)
 	r.wants()
 	r.consume(200, 100)
 	r.wants()
@@ -123,7 +123,7 @@ func TestPullEngineKeepsToTheThresholdOtherwise(t *testing.T) {
 		r.consume(half, 100)
 		r.wants(half)
 		r.consume(window-half, 100)
-		r.end(first, peServed(1000), nil)
+		r.end(first, peServed, nil)
 		if sent := r.pump(); len(sent) > 0 {
 			t.Errorf("%s: %d messages are asked for above the threshold", test.name, sent[0].req.batch)
 		}
@@ -137,7 +137,7 @@ func TestPullEngineTopsUpWithinStopAfter(t *testing.T) {
 	r.consume(251, 100)
 	r.wants(251)
 	r.consume(249, 100)
-	r.end(first, peServed(1000), nil)
+	r.end(first, peServed, nil)
 	r.wants(49)
 	r.consume(300, 100)
 	r.wants()
@@ -152,7 +152,7 @@ func TestPullEngineForgetsToTopUpWhenAllIsGivenUp(t *testing.T) {
 	first := r.wants(500)[0].id
 	r.consume(500, 100)
 	r.disconnected()
-	r.end(first, peServed(1000), nil)
+	r.end(first, peServed, nil)
 	r.wants()
 	r.reconnected(300, 3000, r.now)
 	r.wants()
@@ -208,7 +208,7 @@ func TestPullEngineGrowsWhenItRunsDry(t *testing.T) {
 		r.consume(half, 100)
 		early := r.wants(half)[0]
 		r.consume(step.batch-half, 100)
-		r.end(id, peServed(1000), nil)
+		r.end(id, peServed, nil)
 		r.ranDry()
 		late := r.wants(step.next - half)[0]
 		if sum := early.req.maxBytes + late.req.maxBytes; sum > 2*pullByteBudget {
@@ -216,7 +216,7 @@ func TestPullEngineGrowsWhenItRunsDry(t *testing.T) {
 		}
 		// They are served in one go.
 		r.consume(half, 100)
-		r.end(early.id, peServed(1000), nil)
+		r.end(early.id, peServed, nil)
 		r.pump()
 		r.abandon(0, 0)
 		id = r.wants(step.next)[0].id
