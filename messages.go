@@ -199,7 +199,7 @@ func (c *pullConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error
 func newPullIterator(c *pullConsumer, o *consumeOpts) *pullIterator {
 	it := &pullIterator{silentHeartbeat: o.silentHeartbeat || o.ordered}
 	it.owner, it.consumer = it, c
-	it.arrivals.maxItems, it.arrivals.maxBytes = floodLimits(o)
+	it.arrivals.maxItems, it.arrivals.maxBytes = floodLimits(o, c.js.conn.MaxPayload())
 	it.onEnd = it.release
 	return it
 }

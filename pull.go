@@ -146,16 +146,21 @@ const (
 
 // floodLimits returns how much may arrive and not be consumed yet, far beyond
 // what a server delivers that delivers what was requested. They protect the
-// memory from one that does not; what exceeds them is dropped.
-func floodLimits(o *consumeOpts) (msgs, bytes int) {
+// memory from one that does not; what exceeds them is dropped. Where messages are
+// the measure of the window, all of them may be as large as the server takes.
+func floodLimits(o *consumeOpts, maxPayload int64) (msgs, bytes int) {
 	const windows = 8
-	scaled := func(window, least int) int {
-		if window > math.MaxInt/windows {
+	times := func(a, b int) int {
+		if a > 0 && b > math.MaxInt/a {
 			return math.MaxInt
 		}
-		return max(windows*window, least)
+		return a * b
 	}
-	return scaled(o.maxMessages, floodMsgs), scaled(o.maxBytes, floodBytes)
+	bytes = o.maxBytes
+	if bytes == 0 || o.byteLimit {
+		bytes = times(o.maxMessages, int(maxPayload))
+	}
+	return max(times(windows, o.maxMessages), floodMsgs), max(times(windows, bytes), floodBytes)
 }
 
 // start subscribes and begins to follow the connection.
@@ -172,7 +177,7 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 		s.consumer.pins.give(opts.group, s.engine.pinID)
 		return err
 	}
-	msgs, bytes := floodLimits(opts)
+	msgs, bytes := floodLimits(opts, s.conn.MaxPayload())
 	if err := s.sub.SetPendingLimits(msgs, bytes); err != nil && s.sub.IsValid() {
 		return err
 	}
