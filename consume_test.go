@@ -130,7 +130,7 @@ func TestConsumeSendsItsFirstRequestBeforeItReturns(t *testing.T) {
 			Batch: 500, MaxBytes: 32 << 20, Expires: 30 * time.Second, IdleHeartbeat: 15 * time.Second,
 		}},
 		{"count", []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(3), jetstream.PullExpiry(4 * time.Second)}, jstest.PullRequest{
-			Batch: 3, MaxBytes: 32 << 20, Expires: 4 * time.Second, IdleHeartbeat: 2 * time.Second,
+			Batch: 3, Expires: 4 * time.Second, IdleHeartbeat: 2 * time.Second,
 		}},
 		{"bytes", []jetstream.PullConsumeOpt{jetstream.PullMaxBytes(1024), jetstream.PullHeartbeat(time.Second)}, jstest.PullRequest{
 			Batch: 1_000_000, MaxBytes: 1024, Expires: 30 * time.Second, IdleHeartbeat: time.Second,

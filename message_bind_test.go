@@ -152,7 +152,7 @@ func TestMsgSlabGrowsFromOneToItsMaximum(t *testing.T) {
 			sizes = append(sizes, len(slab.free)+1)
 		}
 	}
-	for i, want := range []int{1, 2, 4, 8, slabMax, slabMax, slabMax} {
+	for i, want := range []int{1, 2, 4, 8, 16, slabMax, slabMax} {
 		if sizes[i] != want {
 			t.Fatalf("slabs of %v", sizes)
 		}

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,7 +106,8 @@ func (q *arrivalQueue) put(item arrival) bool {
 func (q *arrivalQueue) wakeOne() {
 	if len(q.waiters) > 0 {
 		q.waiters[0] <- struct{}{}
-		q.waiters = q.waiters[1:]
+		// Keeps the capacity, which one waiter after the other would use up.
+		q.waiters = slices.Delete(q.waiters, 0, 1)
 	}
 }
 

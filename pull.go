@@ -316,8 +316,7 @@ func (s *pullSubscription) render(req *pullRequest) []byte {
 
 // send publishes a request whose credit has been taken.
 func (s *pullSubscription) send(subject string, id uint64, body []byte) error {
-	var reply [80]byte
-	err := s.conn.PublishRequest(subject, string(strconv.AppendUint(append(reply[:0], s.inbox...), id, 10)), body)
+	err := s.conn.PublishRequest(subject, joinNumber(s.inbox, id), body)
 	if err == nil {
 		return nil
 	}

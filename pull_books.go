@@ -11,8 +11,10 @@ type livePull struct {
 	batch    int // messages asked for
 	maxBytes int
 	expires  time.Duration
-	left     int // messages of it that have not come yet, see pullEngine.attribute
-	leftover int // bytes likewise
+	// unlimited: the server was not told of maxBytes, and cannot tell what is left.
+	unlimited bool
+	left      int // messages of it that have not come yet, see pullEngine.attribute
+	leftover  int // bytes likewise
 }
 
 // filled reports whether the request expects nothing any more.
@@ -92,7 +94,10 @@ func (e *pullEngine) settle(pull livePull, status pullStatus) (untouched bool) {
 	left, leftover := max(booked, 0), max(bookedBytes, 0)
 	switch {
 	case status.pendingMsgs != notCounted:
-		left, leftover = status.pendingMsgs, max(status.pendingBytes, 0)
+		left = status.pendingMsgs
+		if !pull.unlimited {
+			leftover = max(status.pendingBytes, 0)
+		}
 	case status.refused():
 		left, leftover = pull.batch, pull.maxBytes
 	}

@@ -17,6 +17,9 @@ const (
 	// on the server (64 MiB by default), which then cuts the client off.
 	pullByteBudget = 32 << 20
 
+	// maxEnvelope is what subjects may add to the size of a message.
+	maxEnvelope = 8 << 10
+
 	// maxByteBudget is how far that is raised for a message that does not fit.
 	// No server takes larger ones.
 	maxByteBudget = 1 << 30
@@ -68,6 +71,7 @@ type pullConfig struct {
 	maxBytes       int  // the window, or what one request may be answered with
 	ownBudget      bool // maxBytes is not the user's and may be raised
 	leastBytes     int  // no request is made for less of it
+	roomy          bool // maxBytes has room for any maxMessages, so requests need no limit
 	thresholdBytes int
 
 	stopAfter     int
@@ -114,6 +118,9 @@ func newPullConfig(opts *consumeOpts, info *ConsumerInfo, maxPayload int64) pull
 			// request had left (server 2.15), so none must be too small.
 			cfg.maxBytes = maxByteBudget
 		}
+		// With a limit, the server says of each request that it is complete, which
+		// small windows have no use for, and which costs more than the messages.
+		cfg.roomy = cfg.maxMessages < topUpFrom && int64(cfg.maxMessages)*(maxPayload+maxEnvelope) <= int64(cfg.maxBytes)
 	}
 	cfg.topUp = opts.defaultThreshold && cfg.ownBudget && cfg.group == "" && cfg.maxMessages >= topUpFrom
 	if opts.ordered && opts.defaultWindow && opts.defaultThreshold && cfg.maxBytes < maxByteBudget {
@@ -238,8 +245,12 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	if len(e.pulls) >= maxTrackedPulls {
 		e.forgetFilled()
 	}
+	unlimited := e.cfg.roomy && e.cfg.limitBytes == 0
+	if unlimited {
+		req.maxBytes = 0
+	}
 	e.pulls = append(e.pulls, livePull{
-		id: e.nextID, sent: now, pinID: e.pinID, expires: req.expires,
+		id: e.nextID, sent: now, pinID: e.pinID, expires: req.expires, unlimited: unlimited,
 		batch: batch, maxBytes: maxBytes, left: batch, leftover: maxBytes,
 	})
 	e.pendMsgs += batch

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -70,6 +71,7 @@ func psNew(t *testing.T, seed uint64, size func(*rand.Rand) int, window psWindow
 	rng := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // not a secret
 	s := &psSim{peRig: peNew(t, window.opts...), rng: rng}
 	s.cfg.growTo = window.growTo
+	s.cfg.roomy = window.noBytes
 	s.size = func() int { return size(rng) }
 	s.next = s.size()
 	s.ask()
@@ -151,10 +153,14 @@ func (s *psSim) accept(refuse string) {
 		s.report(sent.id, peStatus(refuse))
 		return
 	}
-	s.pulls = append(s.pulls, psPull{
+	pull := psPull{
 		id: sent.id, batch: sent.req.batch, left: sent.req.batch, leftover: sent.req.maxBytes,
 		deadline: s.now.Add(sent.req.expires), beatAt: s.now.Add(sent.req.heartbeat),
-	})
+	}
+	if s.cfg.roomy {
+		pull.leftover = math.MaxInt
+	}
+	s.pulls = append(s.pulls, pull)
 }
 
 func (s *psSim) report(id uint64, status pullStatus) {
@@ -179,7 +185,7 @@ func (s *psSim) serve() {
 		s.available--
 		s.next = s.size()
 		switch {
-		case pull.leftover == 0:
+		case pull.leftover == 0, pull.left == 0 && s.cfg.roomy:
 			s.log("request %d is used up", pull.id)
 		case pull.left == 0:
 			s.report(pull.id, peStatus(peComplete, 0, pull.leftover))
@@ -190,18 +196,27 @@ func (s *psSim) serve() {
 	}
 }
 
+// account returns what a request had left, as the server tells it: without a
+// limit of bytes it has none.
+func (s *psSim) account(pull psPull, line string) pullStatus {
+	if s.cfg.roomy {
+		return peStatus(line, pull.left, 0)
+	}
+	return peStatus(line, pull.left, pull.leftover)
+}
+
 // endOne ends a request with an account of what it had left.
 func (s *psSim) endOne(i int, line string) {
 	pull := s.pulls[i]
 	s.pulls = append(s.pulls[:i:i], s.pulls[i+1:]...)
-	s.report(pull.id, peStatus(line, pull.left, pull.leftover))
+	s.report(pull.id, s.account(pull, line))
 }
 
 // endAll ends all requests, without an account unless it is counted.
 func (s *psSim) endAll(line string, counted bool) {
 	for _, pull := range s.pulls {
 		if counted {
-			s.report(pull.id, peStatus(line, pull.left, pull.leftover))
+			s.report(pull.id, s.account(pull, line))
 		} else {
 			s.report(pull.id, peStatus(line))
 		}
@@ -355,24 +370,30 @@ type psWindow struct {
 	name   string
 	opts   []PullConsumeOpt
 	growTo int
+	// noBytes: requests have no limit of bytes, and the server does not report
+	// that they are complete.
+	noBytes bool
 }
 
 // psWindows are the ways to be tried.
 var psWindows = []psWindow{
-	{"messages", []PullConsumeOpt{PullMaxMessages(20)}, 0},
-	{"messages, early refill", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(18)}, 0},
-	{"messages, refill after each", []PullConsumeOpt{PullMaxMessages(100), PullThresholdMessages(100)}, 0},
-	{"one message", []PullConsumeOpt{PullMaxMessages(1)}, 0},
-	{"messages with stop", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(15), StopAfter(150)}, 0},
-	{"bytes", []PullConsumeOpt{PullMaxBytes(3000)}, 0},
-	{"bytes, early refill", []PullConsumeOpt{PullMaxBytes(3000), PullThresholdBytes(2500)}, 0},
-	{"bytes with stop", []PullConsumeOpt{PullMaxBytes(3000), StopAfter(150)}, 0},
-	{"byte limit", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000)}, 0},
-	{"byte limit, early refill", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(18)}, 0},
-	{"byte limit with stop", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(15), StopAfter(150)}, 0},
-	{"messages, topped up", []PullConsumeOpt{PullMaxMessages(topUpFrom)}, 0},
-	{"growing", []PullConsumeOpt{PullMaxMessages(20)}, 300},
-	{"growing with stop", []PullConsumeOpt{PullMaxMessages(20), StopAfter(400)}, 300},
+	{"messages", []PullConsumeOpt{PullMaxMessages(20)}, 0, false},
+	{"messages, early refill", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(18)}, 0, false},
+	{"messages, refill after each", []PullConsumeOpt{PullMaxMessages(100), PullThresholdMessages(100)}, 0, false},
+	{"one message", []PullConsumeOpt{PullMaxMessages(1)}, 0, false},
+	{"messages with stop", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(15), StopAfter(150)}, 0, false},
+	{"bytes", []PullConsumeOpt{PullMaxBytes(3000)}, 0, false},
+	{"bytes, early refill", []PullConsumeOpt{PullMaxBytes(3000), PullThresholdBytes(2500)}, 0, false},
+	{"bytes with stop", []PullConsumeOpt{PullMaxBytes(3000), StopAfter(150)}, 0, false},
+	{"byte limit", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000)}, 0, false},
+	{"byte limit, early refill", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(18)}, 0, false},
+	{"byte limit with stop", []PullConsumeOpt{PullMaxMessagesWithBytesLimit(20, 3000), PullThresholdMessages(15), StopAfter(150)}, 0, false},
+	{"messages, topped up", []PullConsumeOpt{PullMaxMessages(topUpFrom)}, 0, false},
+	{"growing", []PullConsumeOpt{PullMaxMessages(20)}, 300, false},
+	{"growing with stop", []PullConsumeOpt{PullMaxMessages(20), StopAfter(400)}, 300, false},
+	{"messages without bytes", []PullConsumeOpt{PullMaxMessages(20)}, 0, true},
+	{"one message without bytes", []PullConsumeOpt{PullMaxMessages(1)}, 0, true},
+	{"messages without bytes, early refill, with stop", []PullConsumeOpt{PullMaxMessages(20), PullThresholdMessages(18), StopAfter(150)}, 0, true},
 }
 
 // psSizes are kinds of messages. Round sizes use requests up exactly.

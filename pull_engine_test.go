@@ -41,6 +41,7 @@ func peNewFor(t *testing.T, info *ConsumerInfo, opts ...PullConsumeOpt) *peRig {
 		t.Fatal(err)
 	}
 	e := &pullEngine{cfg: newPullConfig(o, info, 1<<20), connected: true}
+	e.cfg.roomy = false // see TestPullEngineLimitsNoBytesOfSmallWindows
 	e.heartbeat = heartbeatClock{interval: o.heartbeat, lastSeen: peEpoch}
 	return &peRig{pullEngine: e, t: t, now: peEpoch}
 }
@@ -55,7 +56,7 @@ func (r *peRig) pump() []peSent {
 		if !ok {
 			return r.sent[before:]
 		}
-		if req.batch <= 0 || req.maxBytes <= 0 {
+		if req.batch <= 0 || (req.maxBytes <= 0) != r.cfg.roomy {
 			r.t.Fatalf("request %d asks for %d messages and %d bytes", id, req.batch, req.maxBytes)
 		}
 		if r.sent = append(r.sent, peSent{id, req, r.now}); len(r.sent) > before+1000 {
@@ -207,6 +208,39 @@ func TestPullEngineRequestCarriesTheOptions(t *testing.T) {
 		`"min_pending":3,"min_ack_pending":4,"id":"pin","group":"A","priority":2}`
 	if got != want {
 		t.Errorf("request is\n%s, want\n%s", got, want)
+	}
+}
+
+// Small windows need no limit of bytes: they cannot hold too many, and with a
+// limit the server would report the end of each request.
+func TestPullEngineLimitsNoBytesOfSmallWindows(t *testing.T) {
+	t.Parallel()
+	last := &ConsumerInfo{Config: ConsumerConfig{DeliverPolicy: DeliverLastPerSubjectPolicy}}
+	for _, test := range []struct {
+		name       string
+		info       *ConsumerInfo
+		maxPayload int64
+		opts       []PullConsumeOpt
+		maxBytes   int
+	}{
+		{"one message", nil, 1 << 20, []PullConsumeOpt{PullMaxMessages(1)}, 0},
+		{"as many as fit", nil, 1 << 20, []PullConsumeOpt{PullMaxMessages(31)}, 0},
+		{"too many", nil, 1 << 20, []PullConsumeOpt{PullMaxMessages(32)}, pullByteBudget},
+		{"large messages", nil, 16 << 20, []PullConsumeOpt{PullMaxMessages(2)}, pullByteBudget},
+		{"small messages", nil, 64 << 10, []PullConsumeOpt{PullMaxMessages(127)}, 0},
+		{"a window that is topped up", nil, 64 << 10, []PullConsumeOpt{PullMaxMessages(topUpFrom)}, pullByteBudget},
+		{"last per subject", last, 1 << 20, []PullConsumeOpt{PullMaxMessages(1)}, 0},
+		{"limit of the user", nil, 1 << 20, []PullConsumeOpt{PullMaxMessagesWithBytesLimit(1, 1000)}, 1000},
+		{"limit of the consumer", &ConsumerInfo{Config: ConsumerConfig{MaxRequestMaxBytes: 1000}}, 1 << 20, []PullConsumeOpt{PullMaxMessages(1)}, 1000},
+	} {
+		o, err := parseConsumeOpts(test.opts, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &pullEngine{cfg: newPullConfig(o, test.info, test.maxPayload), connected: true}
+		if _, req, _ := e.refill(peEpoch); req.maxBytes != test.maxBytes {
+			t.Errorf("%s: the limit is %d bytes, want %d", test.name, req.maxBytes, test.maxBytes)
+		}
 	}
 }
 

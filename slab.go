@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -9,7 +10,7 @@ const (
 	// slabMax is how many values share an allocation at most, and slabPayload the
 	// size of payload up to which they do. Whoever keeps one value of a slab keeps
 	// the others with it, so the product bounds what that costs.
-	slabMax     = 16
+	slabMax     = 32
 	slabPayload = 1 << 10
 )
 
@@ -71,6 +72,24 @@ type textChunk struct {
 // textChunks are the chunks with room left. Nobody waits for one.
 var textChunks = sync.Pool{New: func() any { return new(textChunk) }}
 
+// takeTextChunk returns a chunk with room for a text of the given size. The caller
+// gives it back with cut.
+func takeTextChunk(size int) (c *textChunk, start int) {
+	c = textChunks.Get().(*textChunk)
+	if c.text.Cap()-c.text.Len() < size {
+		c.text.Reset()
+		c.text.Grow(textChunkSize)
+	}
+	return c, c.text.Len()
+}
+
+// cut returns the text that was written from start on.
+func (c *textChunk) cut(start int) string {
+	text := c.text.String()[start:]
+	textChunks.Put(c)
+	return text
+}
+
 // joinText returns first and the rest as one string, such as the subject of a
 // request. It is for strings that are not kept: one that is keeps the chunk it
 // was cut from.
@@ -82,17 +101,23 @@ func joinText(first string, rest ...string) string {
 	if size > textMax {
 		return first + strings.Join(rest, "")
 	}
-	c := textChunks.Get().(*textChunk)
-	if c.text.Cap()-c.text.Len() < size {
-		c.text.Reset()
-		c.text.Grow(textChunkSize)
-	}
-	start := c.text.Len()
+	c, start := takeTextChunk(size)
 	c.text.WriteString(first)
 	for _, part := range rest {
 		c.text.WriteString(part)
 	}
-	joined := c.text.String()[start:]
-	textChunks.Put(c)
-	return joined
+	return c.cut(start)
+}
+
+// joinNumber is joinText for a text and a number.
+func joinNumber(text string, number uint64) string {
+	var digits [20]byte
+	d := strconv.AppendUint(digits[:0], number, 10)
+	if len(text)+len(d) > textMax {
+		return text + string(d)
+	}
+	c, start := takeTextChunk(len(text) + len(d))
+	c.text.WriteString(text)
+	c.text.Write(d)
+	return c.cut(start)
 }

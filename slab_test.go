@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,6 +67,13 @@ func TestJoinedTextsStayWhatTheyAre(t *testing.T) {
 		for i, text := range texts[w] {
 			if want := fmt.Sprintf("%d.%d%s", w, i, long[:i%textMax]); text != want {
 				t.Fatalf("got %q, want %q", text, want)
+			}
+		}
+	}
+	for _, number := range []uint64{0, 7, math.MaxUint64} {
+		for _, text := range []string{"", "inbox.", long, long[:textMax-1]} {
+			if got, want := joinNumber(text, number), text+strconv.FormatUint(number, 10); got != want {
+				t.Errorf("%q and %d become %q", text, number, got)
 			}
 		}
 	}
