@@ -100,7 +100,7 @@ torture:
 bench:
 	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE) $(if $(KEEP),-draw $(KEEP))
 
-## bench-allocs: fail when allocations or bytes are above their targets
+## bench-allocs: fail when allocations or bytes are above their targets by more than is known
 bench-allocs:
 	go run ./internal/benchcmp -run '$(W)' -allocs
 

@@ -95,6 +95,24 @@ var targets = map[string]target{
 	"RoundTrips/ObjectPutAgain":  {trips: 2},
 }
 
+// shortfall is a figure that is not expected to meet its target.
+type shortfall struct {
+	limit float64 // what it must not exceed instead
+	why   string
+}
+
+// shortfalls are the exact figures that are known to miss their targets, by
+// workload and name. They are reported as short like all others, but do not make
+// a check fail unless they get worse.
+var shortfalls = map[string]shortfall{
+	"Publish allocs":         {6.15, "six are core's request mux, which outlives all subscriptions in Drain"},
+	"Publish16 allocs":       {6.15, "six are core's request mux"},
+	"DoubleAck allocs":       {9.25, "five are core's request mux, four the message"},
+	"KVPut allocs":           {6.15, "six are core's request mux"},
+	"IdleConsume500 B ratio": {0.65, "1.1 KB of 2.7 are core's subscription"},
+	"IdleWatch500 B ratio":   {1.25, "the channel of 256 entries is 4 KiB, more than the reference takes in all"},
+}
+
 // figure is a value that was measured and what it is held to.
 type figure struct {
 	name       string
