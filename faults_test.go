@@ -179,6 +179,8 @@ var ftFaults = []ftFault{
 		},
 		want: map[string]ftOutcome{
 			"": {tolerated: []error{ErrConsumerLeadershipChanged, nats.ErrNoResponders, ErrNoHeartbeat}},
+			// Nobody answers a request that crosses with the news.
+			"fetch": {tolerated: []error{ErrConsumerLeadershipChanged, nats.ErrNoResponders, ErrNoHeartbeat, nats.ErrTimeout}},
 		},
 	},
 	{

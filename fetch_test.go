@@ -450,7 +450,7 @@ func TestFetchNoticesMissingHeartbeat(t *testing.T) {
 	mgEqual(t, "requests", len(fake.Pulls()), 2)
 
 	// As long as they come, all is well.
-	batch, err = e.cons.Fetch(1, jetstream.FetchMaxWait(time.Second), jetstream.FetchHeartbeat(100*time.Millisecond))
+	batch, err = e.cons.Fetch(1, jetstream.FetchMaxWait(time.Second), jetstream.FetchHeartbeat(400*time.Millisecond))
 	tpFetched(t, 0, batch, err)
 }
 
