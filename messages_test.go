@@ -207,7 +207,7 @@ func TestStopReleasesBlockedNext(t *testing.T) {
 func TestStoppedIteratorLeavesItsBufferToTheServer(t *testing.T) {
 	t.Parallel()
 	// B61
-	e := tpStart(t, func(cfg *jetstream.ConsumerConfig) { cfg.AckWait = 2 * time.Second })
+	e := tpStart(t, func(cfg *jetstream.ConsumerConfig) { cfg.AckWait = 6 * time.Second })
 	e.publish(10)
 	it, err := e.cons.Messages()
 	mgOK(t, err)

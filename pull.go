@@ -144,23 +144,23 @@ const (
 	floodBytes = 256 << 20
 )
 
-// floodLimits returns how much may arrive and not be consumed yet, far beyond
-// what a server delivers that delivers what was requested. They protect the
-// memory from one that does not; what exceeds them is dropped. Where messages are
-// the measure of the window, all of them may be as large as the server takes.
+// floodLimits returns how much may arrive and not be consumed yet, more than what
+// a server delivers that delivers what was requested. They protect the memory from
+// one that does not; what exceeds them is dropped. Where messages are the measure
+// of the window, all of them may be as large as the server takes.
 func floodLimits(o *consumeOpts, maxPayload int64) (msgs, bytes int) {
-	const windows = 8
 	times := func(a, b int) int {
 		if a > 0 && b > math.MaxInt/a {
 			return math.MaxInt
 		}
 		return a * b
 	}
-	bytes = o.maxBytes
-	if bytes == 0 || o.byteLimit {
-		bytes = times(o.maxMessages, int(maxPayload))
+	if o.maxBytes == 0 || o.byteLimit {
+		bytes = times(2*int(maxPayload), o.maxMessages)
+	} else {
+		bytes = times(8, o.maxBytes)
 	}
-	return max(times(windows, o.maxMessages), floodMsgs), max(times(windows, bytes), floodBytes)
+	return max(times(8, o.maxMessages), floodMsgs), max(bytes, floodBytes)
 }
 
 // start subscribes and begins to follow the connection.

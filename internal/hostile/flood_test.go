@@ -22,6 +22,9 @@ const (
 	floodKept  = 300 << 20
 )
 
+// floodWindow is small enough for the limits to be at their least.
+const floodWindow = jetstream.PullMaxMessages(10)
+
 // A server that sends on and on, whatever was requested, costs what the limits of
 // the subscription say and no more, and does not go unnoticed.
 func TestMessagesNobodyAskedForDoNotFillTheMemory(t *testing.T) {
@@ -30,7 +33,7 @@ func TestMessagesNobodyAskedForDoNotFillTheMemory(t *testing.T) {
 		start func(t *testing.T, cons jetstream.Consumer) (ended func() error)
 	}{
 		{"Messages", func(t *testing.T, cons jetstream.Consumer) func() error {
-			it, err := cons.Messages()
+			it, err := cons.Messages(floodWindow)
 			ok(t, err)
 			t.Cleanup(it.Stop)
 			// The first one, to have it request any.
@@ -46,7 +49,7 @@ func TestMessagesNobodyAskedForDoNotFillTheMemory(t *testing.T) {
 		}},
 		{"Consume", func(t *testing.T, cons jetstream.Consumer) func() error {
 			release := make(chan struct{})
-			cc, err := cons.Consume(func(jetstream.Msg) { <-release })
+			cc, err := cons.Consume(func(jetstream.Msg) { <-release }, floodWindow)
 			ok(t, err)
 			t.Cleanup(func() { cc.Stop(); close(release); <-cc.Closed() })
 			return nil

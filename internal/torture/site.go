@@ -41,8 +41,11 @@ const (
 	// calmWait bounds what must come to an end once there are no more faults.
 	calmWait = 60 * time.Second
 
-	// opSlack is how much longer than its context an operation may take.
-	opSlack = 5 * time.Second
+	// opSlack is how much longer than its context an operation may take. Core
+	// holds its lock while it redials, for up to 2 s at a time if the server says
+	// nothing, and whatever calls core waits for that. Some operations make several
+	// calls.
+	opSlack = 12 * time.Second
 )
 
 // site is one set of servers with streams, workloads and faults of its own.
