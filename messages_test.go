@@ -49,7 +49,7 @@ func TestIteratorAsksOnlyInsideNext(t *testing.T) {
 	mgEqual(t, "requests for 5 messages", pulls.Len(), 5)
 	for _, pull := range got {
 		mgEqual(t, "request", pull, jstest.PullRequest{
-			Batch: 1, MaxBytes: 32 << 20, Expires: 30 * time.Second, IdleHeartbeat: 15 * time.Second,
+			Batch: 1, Expires: 30 * time.Second, IdleHeartbeat: 15 * time.Second,
 		})
 	}
 }

@@ -58,3 +58,20 @@ func TestDescriptionOfAnotherStoreIsNotFollowedThere(t *testing.T) {
 		t.Errorf("store with dots: %v", err)
 	}
 }
+
+// A description that claims an empty object is held to its digest like any other.
+func TestEmptyObjectWithADigestOfContentIsRefused(t *testing.T) {
+	t.Parallel()
+	store, js, _ := objStart(t)
+	ctx := objContext(t)
+	planted := objPut(t, store, "A", []byte("content"), 0)
+	planted.Size = 0
+	objMeta(t, js, planted)
+	if got, err := store.GetBytes(ctx, "A"); err != jetstream.ErrDigestMismatch {
+		t.Errorf("content is %q, %v", got, err)
+	}
+	empty := objPut(t, store, "E", nil, 0)
+	if got, err := store.GetBytes(ctx, "E"); err != nil || len(got) != 0 {
+		t.Errorf("content of %+v is %q, %v", empty, got, err)
+	}
+}

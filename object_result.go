@@ -86,6 +86,9 @@ var (
 func newObjectResult(ctx context.Context, store *objectStore, info *ObjectInfo) (*objectResult, error) {
 	r := &objectResult{ctx: ctx, store: store, info: info, gone: make(chan struct{})}
 	if info.Size == 0 {
+		if info.Digest != "" {
+			r.digest = sha256.New() // of nothing, to be compared
+		}
 		return r, nil
 	}
 	if _, ok := ctx.Deadline(); !ok {

@@ -499,8 +499,7 @@ func TestStopAndDrainWhileDisconnected(t *testing.T) {
 	mgOK(t, err)
 	stop, err := e.cons.Consume(handler(&stopped), jetstream.PullMaxMessages(10))
 	mgOK(t, err)
-	// Each request has its status as well, which comes last.
-	arrived(22)
+	arrived(20)
 	<-entered
 	<-entered
 	e.down(p)

@@ -69,12 +69,14 @@ func serve(in io.Reader, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s, err := server.NewServer(&server.Options{
-		Host:      "127.0.0.1",
-		Port:      server.RANDOM_PORT,
-		JetStream: true,
-		StoreDir:  dir,
-		NoLog:     true,
-		NoSigs:    true,
+		Host: "127.0.0.1",
+		Port: server.RANDOM_PORT,
+		// The limit of a large object is pushed without flow control.
+		MaxPending: 2 << 30,
+		JetStream:  true,
+		StoreDir:   dir,
+		NoLog:      true,
+		NoSigs:     true,
 	})
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func TestGrowthDoesItsWorkOnBothImplementations(t *testing.T) {
 func runAll(t *testing.T, s *server.Server, w workload.Workload, impls []workload.Impl) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	n := min(1500, max(w.N/16, 1))
+	n := min(1500, max(w.N/64, 1))
 	if w.Timed {
 		n = min(n, 150)
 	}
