@@ -298,7 +298,7 @@ func (it *pullIterator) poll() (*jetStreamMsg, error) {
 			it.mu.Unlock()
 			return nil, it.closedError()
 		}
-		if !it.ended && it.engine.due() {
+		if !it.ended && it.engine.due() && !it.toReport() {
 			it.mu.Unlock()
 			it.request()
 			it.mu.Lock()
@@ -320,6 +320,13 @@ func (it *pullIterator) poll() (*jetStreamMsg, error) {
 			return msg, err
 		}
 	}
+}
+
+// toReport reports whether take is about to return an error. The request that is
+// due then is left to the next call: its messages would overtake the error.
+// Called with the lock held.
+func (it *pullIterator) toReport() bool {
+	return (it.noBeat || it.fatal != nil) && !it.busy()
 }
 
 // request sends what is due. That it fails is not the caller's business: the
@@ -424,10 +431,9 @@ func (it *pullIterator) busy() bool {
 	return it.next < len(it.taken) || it.arrivals.pending()
 }
 
+// missed implements [pullOwner].
 func (it *pullIterator) missed() {
-	it.mu.Lock()
 	it.noBeat = !it.silentHeartbeat
-	it.mu.Unlock()
 	it.arrivals.wakeAll()
 }
 

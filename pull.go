@@ -125,7 +125,7 @@ type pullOwner interface {
 	// Called with the lock held.
 	busy() bool
 
-	// missed is told about a missing heartbeat.
+	// missed is told about a missing heartbeat. Called with the lock held.
 	missed()
 
 	// wake is told that there may be a request to send.
@@ -258,11 +258,11 @@ func (s *pullSubscription) tick() {
 	}
 	due := s.engine.due() && !s.engine.retryAt.After(now)
 	s.timer.Reset(s.engine.wait(now))
-	s.mu.Unlock()
-
 	if missed {
 		s.owner.missed()
 	}
+	s.mu.Unlock()
+
 	if due {
 		s.owner.wake()
 	}
