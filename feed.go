@@ -44,8 +44,9 @@ type feedConfig struct {
 	// startMsgs makes messages, so many, the measure until steady is called. A
 	// consumer that delivers the last message of each subject needs that: such a
 	// message that does not fit the bytes of a request is skipped by the server
-	// (2.15), and is never delivered.
-	startMsgs int
+	// (2.15), and is never delivered. While they are consumed faster than the link
+	// delivers them, it grows to grownMsgs.
+	startMsgs, grownMsgs int
 
 	// deliver is called with each message, in order. The reply is that of the
 	// message, split, and is good until deliver returns.
@@ -168,28 +169,31 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 		run.end()
 		return nil, err
 	}
-	f.tune(cfg.startMsgs, single)
+	f.tune(&cfg, single)
 	run.begin()
 	return f, nil
 }
 
 // tune adapts what the engine requests, to begin with and for later.
-func (f *feed) tune(startMsgs int, single bool) {
+func (f *feed) tune(cfg *feedConfig, single bool) {
 	f.cc.mu.Lock()
 	defer f.cc.mu.Unlock()
-	cfg := &f.cc.engine.cfg
-	cfg.ownBudget = true
+	pulls := &f.cc.engine.cfg
+	pulls.ownBudget = true
 	if single {
-		cfg.limitBatch = 1
-		cfg.heartbeat, cfg.expires = 0, feedSingleExpires
+		pulls.limitBatch = 1
+		pulls.heartbeat, pulls.expires = 0, feedSingleExpires
 	}
-	f.window = *cfg
+	f.window = *pulls
 	if single && !f.settled {
-		cfg.clampedPulls = feedSinglePulls
+		pulls.clampedPulls = feedSinglePulls
 	}
-	if startMsgs > 0 && !f.byBytes {
-		cfg.byteWindow, cfg.maxBytes = false, feedNoBytes
-		cfg.maxMessages, cfg.thresholdMessages = startMsgs, threshold(0, startMsgs)
+	if cfg.startMsgs > 0 && !f.byBytes {
+		pulls.byteWindow, pulls.maxBytes, pulls.leastBytes = false, feedNoBytes, feedNoBytes
+		pulls.maxMessages, pulls.thresholdMessages = cfg.startMsgs, threshold(0, cfg.startMsgs)
+		if !single {
+			pulls.topUp, pulls.growTo = true, cfg.grownMsgs
+		}
 	}
 }
 

@@ -16,9 +16,13 @@ const (
 	// kvBuffered is how many entries the channel of a watch holds in addition.
 	kvBuffered = 256
 
-	// The number of initial entries requested or buffered is within these.
-	kvStartMin = 64
-	kvStartMax = 16384
+	// The initial entries requested or buffered begin with as many as have that
+	// size together, within these numbers. They grow to the last one while it is
+	// the link that holds things up, see [pullGrowth].
+	kvStartBytes = 8 << 20
+	kvStartMin   = 64
+	kvStartMax   = 32 << 10
+	kvStartGrown = 64 << 10
 
 	// While initial entries are outstanding and nothing comes, the server is
 	// asked after this time whether there is still something to come, and again
@@ -63,11 +67,12 @@ type entryFeed struct {
 	consumer OrderedConsumerConfig
 	window   int // bytes to request or buffer
 	// startMsgs is how many of the initial entries to request at a time where
-	// bytes cannot be the measure, see [feedConfig].
-	startMsgs int
-	opts      watchOpts
-	sink      entrySink
-	feed      *feed // set before anything is delivered
+	// bytes cannot be the measure, and grownMsgs how far that may grow, see
+	// [feedConfig].
+	startMsgs, grownMsgs int
+	opts                 watchOpts
+	sink                 entrySink
+	feed                 *feed // set before anything is delivered
 
 	// ctxErr is the Err of the context.
 	ctxErr func() error
@@ -105,6 +110,7 @@ func (k *keyValue) entries(filters []string, opts watchOpts, sink entrySink) *en
 		consumer:  k.watchConsumer(filters, &opts),
 		window:    kvWindow,
 		startMsgs: k.startMsgs(opts.metaOnly),
+		grownMsgs: kvStartGrown,
 		opts:      opts,
 		sink:      sink,
 		first:     initialEntries{trusted: k.single()},
@@ -126,7 +132,7 @@ func (f *entryFeed) start(ctx context.Context) error {
 		ended:     f.ended,
 	}
 	if cfg.consumer.DeliverPolicy == DeliverLastPerSubjectPolicy {
-		cfg.repeat, cfg.startMsgs = true, f.startMsgs
+		cfg.repeat, cfg.startMsgs, cfg.grownMsgs = true, f.startMsgs, f.grownMsgs
 	} else {
 		f.first.trusted = true
 	}
@@ -174,7 +180,7 @@ func (f *entryFeed) start(ctx context.Context) error {
 }
 
 // startMsgs returns how many of the initial entries to request at a time: as many
-// as go into a window if they are of the average size, as far as that is known.
+// as are of the size of a window if they are average, as far as that is known.
 func (k *keyValue) startMsgs(metaOnly bool) int {
 	average, known := k.averageSize()
 	switch {
@@ -183,7 +189,7 @@ func (k *keyValue) startMsgs(metaOnly bool) int {
 	case !known:
 		return DefaultMaxMessages
 	default:
-		return int(min(max(kvWindow/average, kvStartMin), kvStartMax))
+		return int(min(max(kvStartBytes/average, kvStartMin), kvStartMax))
 	}
 }
 

@@ -76,6 +76,7 @@ func (o *objectStore) descriptions(opts watchOpts, sink entrySink) *entryFeed {
 		consumer:  cfg,
 		window:    objectWatchWindow,
 		startMsgs: objectsAtOnce,
+		grownMsgs: grownWindow,
 		opts:      opts,
 		sink:      sink,
 		// There is one message for each object.
