@@ -531,7 +531,7 @@ func takeInbox(nc *nats.Conn) (*fetchInbox, error) {
 	in.timer = time.AfterFunc(time.Hour, in.tick)
 	sub, err := nc.Subscribe(in.replies.prefix+"*", in.deliver)
 	if err == nil {
-		err = sub.SetPendingLimits(-1, -1)
+		err = sub.SetPendingLimits(noPendingLimits.msgs, noPendingLimits.bytes)
 	}
 	if err != nil {
 		in.timer.Stop()

@@ -78,7 +78,7 @@ type arrival struct {
 // Next. What can arrive is bounded by what was requested, by a server that keeps
 // to it; the limits are for others.
 type arrivalQueue struct {
-	maxItems, maxBytes int
+	limits pendingLimits
 
 	mu      sync.Mutex
 	items   []arrival
@@ -93,7 +93,7 @@ func (q *arrivalQueue) put(item arrival) bool {
 	size := item.msg.Size()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.items) >= q.maxItems || size > q.maxBytes-q.bytes {
+	if len(q.items) >= q.limits.msgs || size > q.limits.bytes-q.bytes {
 		return false
 	}
 	q.items = append(q.items, item)
@@ -201,7 +201,7 @@ func (c *pullConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error
 func newPullIterator(c *pullConsumer, o *consumeOpts) *pullIterator {
 	it := &pullIterator{silentHeartbeat: o.silentHeartbeat || o.ordered}
 	it.owner, it.consumer = it, c
-	it.arrivals.maxItems, it.arrivals.maxBytes = floodLimits(o, c.js.conn.MaxPayload())
+	it.arrivals.limits = floodLimits(o, c.js.conn.MaxPayload())
 	it.onEnd = it.release
 	return it
 }

@@ -148,19 +148,18 @@ const (
 // a server delivers that delivers what was requested. They protect the memory from
 // one that does not; what exceeds them is dropped. Where messages are the measure
 // of the window, all of them may be as large as the server takes.
-func floodLimits(o *consumeOpts, maxPayload int64) (msgs, bytes int) {
+func floodLimits(o *consumeOpts, maxPayload int64) pendingLimits {
 	times := func(a, b int) int {
 		if a > 0 && b > math.MaxInt/a {
 			return math.MaxInt
 		}
 		return a * b
 	}
+	bytes := times(8, o.maxBytes)
 	if o.maxBytes == 0 || o.byteLimit {
 		bytes = times(2*int(maxPayload), o.maxMessages)
-	} else {
-		bytes = times(8, o.maxBytes)
 	}
-	return max(times(8, o.maxMessages), floodMsgs), max(bytes, floodBytes)
+	return pendingLimits{msgs: max(times(8, o.maxMessages), floodMsgs), bytes: max(bytes, floodBytes)}
 }
 
 // start subscribes and begins to follow the connection.
@@ -173,12 +172,8 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	s.engine.heartbeat.interval = opts.heartbeat
 	s.engine.heartbeat.lastSeen = time.Now()
 	s.engine.pinID = s.consumer.pins.take(opts.group)
-	if err := s.open(s.inbox+"*", "", true, deliver, onClosed); err != nil {
+	if err := s.open(s.inbox+"*", "", floodLimits(opts, s.conn.MaxPayload()), deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
-		return err
-	}
-	msgs, bytes := floodLimits(opts, s.conn.MaxPayload())
-	if err := s.sub.SetPendingLimits(msgs, bytes); err != nil && s.sub.IsValid() {
 		return err
 	}
 	s.startTimer(opts.heartbeat/heartbeatChecks, s.tick)

@@ -128,7 +128,11 @@ func (c *pushConsumer) Consume(handler MessageHandler, opts ...PushConsumeOpt) (
 	if hb := s.heartbeat.interval; hb > 0 {
 		s.startTimer(hb/heartbeatChecks, s.tick)
 	}
-	if err := s.open(info.Config.DeliverSubject, info.Config.DeliverGroup, info.Config.FlowControl, s.deliver, s.subscriptionClosed); err != nil {
+	var limits pendingLimits
+	if info.Config.FlowControl {
+		limits = noPendingLimits
+	}
+	if err := s.open(info.Config.DeliverSubject, info.Config.DeliverGroup, limits, s.deliver, s.subscriptionClosed); err != nil {
 		s.abandon()
 		c.yield()
 		return nil, err

@@ -54,16 +54,22 @@ type coreSubscription struct {
 	cancel context.CancelFunc
 }
 
+// pendingLimits is how much of what has arrived core may keep for a subscription,
+// in messages and bytes; the zero value leaves that to core. It protects the
+// memory: beyond, messages are dropped, which core reports to the error handler of
+// the connection.
+type pendingLimits struct{ msgs, bytes int }
+
+// noPendingLimits is for what can only arrive because it was asked for, as
+// dropping would only lose it until it is redelivered.
+var noPendingLimits = pendingLimits{-1, -1}
+
 // open subscribes. deliver is called on one goroutine with all that arrives,
-// onClosed at least once after the last call, for whatever reason. bounded says
-// that what can arrive is bounded by what was asked for. Where it is not, core's
-// limits protect the memory: beyond, messages are dropped, which core reports to
-// the error handler of the connection.
-func (s *coreSubscription) open(subject, queue string, bounded bool, deliver nats.MsgHandler, onClosed func(string)) error {
+// onClosed at least once after the last call, for whatever reason.
+func (s *coreSubscription) open(subject, queue string, limits pendingLimits, deliver nats.MsgHandler, onClosed func(string)) error {
 	sub, err := s.conn.QueueSubscribe(subject, queue, deliver)
-	if err == nil && bounded {
-		// Core dropping messages would only lose them until they are redelivered.
-		err = sub.SetPendingLimits(-1, -1)
+	if err == nil && limits != (pendingLimits{}) {
+		err = sub.SetPendingLimits(limits.msgs, limits.bytes)
 	}
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func subOpen(t *testing.T, deliver nats.MsgHandler) (*subRun, *nats.Conn) {
 			t.Error("the connection is not up")
 		}
 	})
-	if err := r.core.open("x", "", true, deliver, r.subscriptionClosed); err != nil {
+	if err := r.core.open("x", "", noPendingLimits, deliver, r.subscriptionClosed); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Stop)
@@ -268,7 +268,7 @@ func TestConsumeRunAbandonedBeforeItSubscribed(t *testing.T) {
 	r := subNewRun(nc)
 	r.core.watch(r, func(bool) {})
 	r.core.startTimer(time.Hour, func() {})
-	if err := r.core.open("", "", true, func(*nats.Msg) {}, r.subscriptionClosed); !errors.Is(err, nats.ErrBadSubject) {
+	if err := r.core.open("", "", noPendingLimits, func(*nats.Msg) {}, r.subscriptionClosed); !errors.Is(err, nats.ErrBadSubject) {
 		t.Fatalf("subscribed to nothing: %v", err)
 	}
 	r.abandon()
@@ -285,7 +285,7 @@ func TestCoreSubscriptionStoppedBeforeItIsOpen(t *testing.T) {
 	nc := jstest.Connect(t, jstest.StartServer(t))
 	r := subNewRun(nc)
 	r.Stop()
-	if err := r.core.open("x", "", true, func(*nats.Msg) { t.Error("a message after Stop") }, r.subscriptionClosed); err != nil {
+	if err := r.core.open("x", "", noPendingLimits, func(*nats.Msg) { t.Error("a message after Stop") }, r.subscriptionClosed); err != nil {
 		t.Fatal(err)
 	}
 	subPublish(t, nc, 1)
@@ -297,7 +297,7 @@ func TestCoreSubscriptionOnAClosedConnection(t *testing.T) {
 	nc := jstest.Connect(t, jstest.StartServer(t))
 	nc.Close()
 	s := coreSubscription{conn: nc}
-	if err := s.open("x", "", true, func(*nats.Msg) {}, func(string) {}); !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := s.open("x", "", noPendingLimits, func(*nats.Msg) {}, func(string) {}); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Fatal(err)
 	}
 	s.leave(true)
