@@ -65,11 +65,10 @@ type fetchInbox struct {
 	idleFrom time.Time
 	msgs     msgSlab
 
-	// What the last request was sent with, for the next one like it.
+	// What the last request was sent with.
 	serial  ackToken
 	replies replySubjects
 	body    []byte
-	bodyFor pullRequest
 }
 
 // fetch is a request in progress.
@@ -177,10 +176,7 @@ func (in *fetchInbox) prepare(f *fetch) (subject, reply string, body []byte) {
 	f.req.pinID = req.pinID
 	f.sent, f.sentFor, f.sentBatch = true, f.gotMsgs, req.batch
 	in.serial = in.serial.next()
-	if in.body == nil || !in.bodyFor.sameBody(&req) {
-		in.body, in.bodyFor = req.appendBody(make([]byte, 0, 160)), req
-		in.bodyFor.ctx = nil
-	}
+	in.body = req.render(in.body)
 	return f.consumer.nextSubject, in.replies.at(in.serial), in.body
 }
 

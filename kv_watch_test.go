@@ -337,6 +337,45 @@ func TestUpdatesOnlyWatchReplaysNothingAfterARestart(t *testing.T) {
 	kvOK(t, w.Stop())
 }
 
+// A handle that does not know how large values are begins with the usual window,
+// which would take a round trip for every few hundred of the initial entries.
+func TestWatchOverALinkWithDelayAsksForMoreAndMore(t *testing.T) {
+	t.Parallel()
+	const keys = 8000
+	s := jstest.StartServer(t)
+	admin := jstest.Connect(t, s)
+	link := jstest.StartProxy(t, s.Addr().String())
+	kv := kvCreate(t, kvHandle(t, jstest.ConnectURL(t, link.URL())), jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
+	for i := range keys {
+		kvOK(t, admin.Publish(fmt.Sprint("$KV.TEST.k", i), []byte("value")))
+	}
+	other, err := kvHandle(t, admin).KeyValue(t.Context(), "TEST")
+	kvOK(t, err)
+	jstest.WaitFor(t, kvWait, "values to be stored", func() bool {
+		status, err := other.Status(t.Context())
+		return err == nil && status.Values() == keys
+	})
+	pulls := jstest.RecordPulls(t, admin, "KV_TEST", "*")
+	link.SetDelay(jstest.ToServer, 25*time.Millisecond)
+	link.SetDelay(jstest.ToClient, 25*time.Millisecond)
+	w, err := kv.WatchAll(t.Context())
+	kvOK(t, err)
+	seen := 0
+	for e := kvNext(t, w); e != nil; e = kvNext(t, w) {
+		seen++
+	}
+	if seen != keys {
+		t.Errorf("%d entries, want %d", seen, keys)
+	}
+	largest := 0
+	for _, pull := range pulls.Pulls(t) {
+		largest = max(largest, pull.Batch)
+	}
+	if largest <= jetstream.DefaultMaxMessages {
+		t.Errorf("the largest request is for %d messages", largest)
+	}
+}
+
 // B71
 func TestWatchThatLosesItsConsumerAmidTheInitialEntriesSeesEachKeyOnceAndThenTheMarker(t *testing.T) {
 	t.Parallel()
@@ -344,7 +383,7 @@ func TestWatchThatLosesItsConsumerAmidTheInitialEntriesSeesEachKeyOnceAndThenThe
 	kv := kvCreate(t, js, jetstream.KeyValueConfig{History: 4})
 	ctx := t.Context()
 	const keys = 600
-	big := make([]byte, 20<<10) // what is requested and buffered without a reader is some 460 of them
+	big := make([]byte, 40<<10) // what is requested and buffered without a reader is some 460 of them
 	last := make(map[string]uint64)
 	put := func(i int) {
 		key := fmt.Sprintf("k%03d", i)

@@ -294,6 +294,10 @@ type orderedRun struct {
 	oc  *orderedConsumer
 	sub *pullSubscription
 
+	// reply is that of the message at hand of a Consume, split. It is the
+	// subscription's goroutine's alone.
+	reply ackReply
+
 	// The following are guarded by the mutex of sub.
 
 	cursor     orderedCursor

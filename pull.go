@@ -102,8 +102,7 @@ type pullSubscription struct {
 	subject string // of pull requests
 	engine  pullEngine
 	probing bool
-	body    []byte // of the last request, which the next one may be like
-	bodyFor pullRequest
+	body    []byte // of the last request
 }
 
 // pullOwner is the half of a pull subscription that differs between Consume
@@ -300,12 +299,10 @@ func (s *pullSubscription) pump() error {
 	}
 }
 
-// render returns the body of a request, which is not to be written to: most
-// requests are like the last one and share it. Called with the lock held.
+// render returns the body of a request, which is not to be written to. Called with
+// the lock held.
 func (s *pullSubscription) render(req *pullRequest) []byte {
-	if s.body == nil || !s.bodyFor.sameBody(req) {
-		s.body, s.bodyFor = req.appendBody(make([]byte, 0, 160)), *req
-	}
+	s.body = req.render(s.body)
 	return s.body
 }
 
@@ -415,10 +412,7 @@ type consumeContext struct {
 	handler MessageHandler
 	raw     func(m *nats.Msg, reply *ackReply) // in place of handler, for feeds
 
-	// The following are deliver's alone: the reply of the message at hand, split
-	// for ordered consumers, and what messages are made of.
-	reply ackReply
-	msgs  msgSlab
+	msgs msgSlab // deliver's alone
 
 	// The following are guarded by the mutex.
 
@@ -471,13 +465,15 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 		c.control(m)
 		return
 	}
+	var reply *ackReply
 	if c.order != nil {
 		// An empty reply is of no consumer.
-		c.reply, _ = parseAckReply(m.Reply)
+		reply = &c.order.reply
+		*reply, _ = parseAckReply(m.Reply)
 	}
 	size := m.Size()
 	c.mu.Lock()
-	if c.stopped || (c.order != nil && !c.order.admit(&c.reply)) {
+	if c.stopped || (c.order != nil && !c.order.admit(reply)) {
 		c.finished++
 		c.mu.Unlock()
 		return
@@ -487,7 +483,7 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 	c.mu.Unlock()
 
 	if c.raw != nil {
-		c.raw(m, &c.reply)
+		c.raw(m, reply)
 	} else {
 		c.handler(c.msgs.wrap(c.consumer.js, m))
 	}

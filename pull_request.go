@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"time"
@@ -48,12 +49,14 @@ func (r *pullRequest) appendBody(b []byte) []byte {
 	return append(b, '}')
 }
 
-// sameBody reports whether the body of another request is the same.
-func (r *pullRequest) sameBody(o *pullRequest) bool {
-	return r.batch == o.batch && r.maxBytes == o.maxBytes && r.expires == o.expires &&
-		r.heartbeat == o.heartbeat && r.noWait == o.noWait &&
-		r.minPending == o.minPending && r.minAckPending == o.minAckPending &&
-		r.pinID == o.pinID && r.group == o.group && r.priority == o.priority
+// render returns the body of the request: last, that of another one, if it is the
+// same. Most requests are like the last one of their kind.
+func (r *pullRequest) render(last []byte) []byte {
+	var buf [256]byte
+	if body := r.appendBody(buf[:0]); !bytes.Equal(body, last) {
+		return bytes.Clone(body)
+	}
+	return last
 }
 
 func appendComma(b []byte) []byte {
