@@ -81,6 +81,10 @@ func checkDeliveries(c consumption, deliveries []delivery) (violations []string,
 
 const unexplained = "though confirmed in time"
 
+// savedUnit is the precision to which a server keeps the times of deliveries over a
+// restart. It rounds down, so the AckWait may end earlier by so much.
+const savedUnit = time.Second
+
 // whyAgain explains another delivery of a message, given the earlier ones. The
 // client cannot know when the server made a delivery, only that it was not before
 // the message was stored.
@@ -100,7 +104,7 @@ func (c consumption) whyAgain(e entry, earlier []delivery) string {
 			return "confirmed after an attempt that was not"
 		}
 	}
-	if last.ended.Sub(e.at) >= c.ackWait {
+	if last.ended.Sub(e.at) >= c.ackWait-savedUnit {
 		return "confirmed after AckWait"
 	}
 	return unexplained

@@ -98,7 +98,7 @@ func TestCheckDeliveries(t *testing.T) {
 	t.Parallel()
 	foreign, broken := took(1, 1, ack, 2), took(1, 1, ack, 2)
 	foreign.id, broken.intact = "x", false
-	base := consumption{stored: stream(1, 2), ackWait: time.Second, attempts: true}
+	base := consumption{stored: stream(1, 2), ackWait: savedUnit + time.Second, attempts: true}
 	first := took(1, 1, confirmed, 5)
 	for name, tt := range map[string]struct {
 		deliveries []delivery
@@ -215,6 +215,8 @@ func TestCheckWrites(t *testing.T) {
 	}{
 		"all as reported":    {history, []porcupine.Operation{create, update, get(2, "b"), remove, op("put", "c", 0, 0, kvcheck.Unknown)}, 0},
 		"unknown and stored": {history, []porcupine.Operation{create, op("update", "b", 1, 0, kvcheck.Unknown), remove}, 0},
+		"busy and stored":    {history, []porcupine.Operation{create, op("update", "b", 1, 0, "busy"), remove}, 0},
+		"busy, not stored":   {history[:1], []porcupine.Operation{create, op("update", "b", 1, 0, "busy")}, 0},
 		"lost":               {history[:1], []porcupine.Operation{create, update}, 1},
 		"refused and stored": {history, []porcupine.Operation{create, op("update", "b", 1, 0, "mismatch"), remove}, 2},
 		"stored twice":       {append(history[:3:3], revision{rev: 4, key: "k", value: "a"}), []porcupine.Operation{create, update, remove}, 2},

@@ -21,10 +21,14 @@ type truth map[string][]entry
 // read reads all streams.
 func (s *site) read() (truth, error) {
 	all := make(truth)
-	for stream, filter := range map[string]string{
-		workStream: "", purgeStream: "", bucketOf: "", objectsOf: "$O." + objects + ".M.>",
-	} {
-		entries, err := readStream(s.admin, stream, filter, strings.Contains(stream, "_"))
+	for _, stream := range []string{workStream, purgeStream, bucketOf, objectsOf} {
+		var entries []entry
+		var err error
+		if stream == objectsOf {
+			entries, err = readLatest(s.admin, stream, "$O."+objects+".M.>")
+		} else {
+			entries, err = readStream(s.admin, stream, stream == bucketOf)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}

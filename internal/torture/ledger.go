@@ -1,10 +1,12 @@
 package torture
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +29,7 @@ type entry struct {
 
 // readStream reads what a stream holds, with the core client alone, so that it
 // does not depend on what is under test.
-func readStream(nc *nats.Conn, stream, filter string, withData bool) ([]entry, error) {
+func readStream(nc *nats.Conn, stream string, withData bool) ([]entry, error) {
 	var info struct {
 		State struct {
 			LastSeq uint64 `json:"last_seq"`
@@ -50,10 +52,6 @@ func readStream(nc *nats.Conn, stream, filter string, withData bool) ([]entry, e
 		"ack_policy": "none", "replay_policy": "instant", "num_replicas": 1, "mem_storage": true,
 	}
 	subject := fmt.Sprintf("CONSUMER.CREATE.%s.%s", stream, config["name"])
-	if filter != "" {
-		config["filter_subject"] = filter
-		subject += "." + filter
-	}
 	var consumer struct {
 		NumPending uint64 `json:"num_pending"`
 		Delivered  struct {
@@ -66,7 +64,7 @@ func readStream(nc *nats.Conn, stream, filter string, withData bool) ([]entry, e
 	var entries []entry
 	// The server that has the consumer may be behind the one that was asked for
 	// the state.
-	for pending := consumer.NumPending; pending > 0 || (filter == "" && lastOf(entries) < info.State.LastSeq); {
+	for pending := consumer.NumPending; pending > 0 || lastOf(entries) < info.State.LastSeq; {
 		m, err := sub.NextMsg(20 * time.Second)
 		if err != nil {
 			return nil, fmt.Errorf("read stream %s after %d messages, %d pending: %w", stream, len(entries), pending, err)
@@ -82,6 +80,39 @@ func readStream(nc *nats.Conn, stream, filter string, withData bool) ([]entry, e
 	}
 	var gone struct{}
 	return entries, ask(nc, fmt.Sprintf("CONSUMER.DELETE.%s.%s", stream, config["name"]), nil, &gone)
+}
+
+// readLatest reads the last message of each subject that matches a filter, from the
+// leader of the stream: a consumer may be on a replica that lags behind, and how far
+// cannot be told from a part of the subjects.
+func readLatest(nc *nats.Conn, stream, filter string) ([]entry, error) {
+	var info struct {
+		State struct {
+			Subjects map[string]int `json:"subjects"`
+		} `json:"state"`
+	}
+	if err := ask(nc, "STREAM.INFO."+stream, map[string]any{"subjects_filter": filter}, &info); err != nil {
+		return nil, err
+	}
+	var entries []entry
+	for subject := range info.State.Subjects {
+		var last struct {
+			Message struct {
+				Sequence uint64    `json:"seq"`
+				Time     time.Time `json:"time"`
+				Data     []byte    `json:"data"`
+			} `json:"message"`
+		}
+		if err := ask(nc, "STREAM.MSG.GET."+stream, map[string]any{"last_by_subj": subject}, &last); err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry{
+			seq: last.Message.Sequence, at: last.Message.Time, subject: subject,
+			size: len(last.Message.Data), data: last.Message.Data,
+		})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	return entries, nil
 }
 
 func lastOf(entries []entry) uint64 {
