@@ -33,7 +33,7 @@ func scanConsumerInfoMember(s *jsonScan, info *ConsumerInfo) bool {
 	case "name":
 		info.Name = s.text()
 	case "created":
-		s.unmarshal(&info.Created)
+		scanTime(s, &info.Created)
 	case "config":
 		scanConsumerConfig(s, info)
 	case "delivered":
@@ -53,7 +53,7 @@ func scanConsumerInfoMember(s *jsonScan, info *ConsumerInfo) bool {
 	case "push_bound":
 		info.PushBound = s.bool()
 	case "ts":
-		s.unmarshal(&info.TimeStamp)
+		scanTime(s, &info.TimeStamp)
 	case "priority_groups":
 		scanSlice(s, &info.PriorityGroups, 1, scanPriorityGroupState)
 	case "paused":
@@ -89,7 +89,7 @@ func scanPriorityGroupState(s *jsonScan, state *PriorityGroupState) {
 		case "pinned_client_id":
 			state.PinnedClientID = s.text()
 		case "pinned_ts":
-			s.unmarshal(&state.PinnedTS)
+			scanTime(s, &state.PinnedTS)
 		default:
 			s.skipMember()
 		}

@@ -65,7 +65,7 @@ func (r *consumerPauseReply) scan(s *jsonScan) {
 		case "paused":
 			r.Paused = s.bool()
 		case "pause_until":
-			s.unmarshal(&r.PauseUntil)
+			scanTime(s, &r.PauseUntil)
 		case "pause_remaining":
 			scanInt(s, &r.PauseRemaining)
 		default:
