@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"reflect"
 	"time"
 	"unicode/utf8"
 )
@@ -44,10 +45,8 @@ type jsonScan struct {
 // scannedReply is an API response that can be read by a scan.
 type scannedReply interface {
 	apiReply
-	// scan reads the response.
+	// scan reads the response. What a scan that failed has left is of no use.
 	scan(s *jsonScan)
-	// reset undoes what a scan that failed has left.
-	reset()
 }
 
 // unmarshalReply is [json.Unmarshal] for an API response.
@@ -58,7 +57,7 @@ func unmarshalReply(data []byte, out apiReply) error {
 		if s.complete() {
 			return nil
 		}
-		reply.reset()
+		reflect.ValueOf(out).Elem().SetZero()
 	}
 	return json.Unmarshal(data, out)
 }

@@ -12,8 +12,6 @@ func (r *streamInfoResponse) scan(s *jsonScan) {
 	}
 }
 
-func (r *streamInfoResponse) reset() { *r = streamInfoResponse{} }
-
 func scanStreamInfo(s *jsonScan, info *StreamInfo) {
 	for s.open('{'); s.member(); {
 		if !scanStreamInfoMember(s, info) {
