@@ -11,6 +11,27 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// RawStreamMsg is a message as it is stored in a stream, read without a
+// consumer. It cannot be acknowledged.
+type RawStreamMsg struct {
+	// Subject is the subject the message was stored under.
+	Subject string
+
+	// Sequence is its sequence in the stream.
+	Sequence uint64
+
+	// Header are its headers, nil for none. Read from a stream that allows
+	// direct access, they also have the Nats-Stream, Nats-Subject,
+	// Nats-Sequence and Nats-Time-Stamp that the server adds.
+	Header nats.Header
+
+	// Data is its payload.
+	Data []byte
+
+	// Time is when the message was stored, in UTC.
+	Time time.Time
+}
+
 // GetMsgOpt configures [Stream.GetMsg].
 type GetMsgOpt func(*apiMsgGetRequest) error
 
