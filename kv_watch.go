@@ -136,7 +136,7 @@ func (f *entryFeed) start(ctx context.Context) error {
 		before = make(chan uint64, 1)
 		go func() {
 			var last uint64
-			if info, err := f.stream.js.streamInfo(ctx, f.stream.name, nil); err == nil {
+			if info, err := f.stream.js.streamInfo(ctx, f.stream.name); err == nil {
 				last = info.State.LastSeq
 			}
 			before <- last
