@@ -241,7 +241,8 @@ type consumerInfoResponse struct {
 	*ConsumerInfo
 }
 
-// putConsumer creates or updates a consumer of any kind.
+// putConsumer creates or updates a consumer of any kind. Of the names, it checks
+// the consumer's.
 func (js *jetStream) putConsumer(ctx context.Context, stream string, cfg *ConsumerConfig, action consumerAction) (*ConsumerInfo, error) {
 	const typical = 512 // of the size of a request in bytes
 	body, err := appendConsumerCreateRequest(make([]byte, 0, typical), stream, cfg, action)
@@ -304,6 +305,9 @@ func generateConsumerName() string {
 // config with a deliver subject is let through: it makes a push consumer, whose
 // handle is of use for its info.
 func (js *jetStream) putPullConsumer(ctx context.Context, stream string, cfg *ConsumerConfig, action consumerAction) (Consumer, error) {
+	if err := validateStreamName(stream); err != nil {
+		return nil, err
+	}
 	info, err := js.putConsumer(ctx, stream, cfg, action)
 	if err != nil {
 		return nil, err
@@ -325,7 +329,7 @@ func (js *jetStream) consumerInfo(ctx context.Context, stream, name string) (*Co
 
 // lookUpConsumer is consumerInfo for a name given by the user.
 func (js *jetStream) lookUpConsumer(ctx context.Context, stream, name string) (*ConsumerInfo, error) {
-	if err := validateConsumerName(name); err != nil {
+	if err := validateConsumer(stream, name); err != nil {
 		return nil, err
 	}
 	return js.consumerInfo(ctx, stream, name)
@@ -343,7 +347,7 @@ func (js *jetStream) pullConsumer(ctx context.Context, stream, name string) (Con
 }
 
 func (js *jetStream) deleteConsumer(ctx context.Context, stream, name string) error {
-	if err := validateConsumerName(name); err != nil {
+	if err := validateConsumer(stream, name); err != nil {
 		return err
 	}
 	var resp successResponse
@@ -369,7 +373,7 @@ type consumerPauseReply struct {
 
 // pauseConsumer pauses a consumer, or resumes it when until is nil.
 func (js *jetStream) pauseConsumer(ctx context.Context, stream, name string, until *time.Time) (*ConsumerPauseResponse, error) {
-	if err := validateConsumerName(name); err != nil {
+	if err := validateConsumer(stream, name); err != nil {
 		return nil, err
 	}
 	var reply consumerPauseReply
@@ -387,7 +391,7 @@ type consumerResetReply struct {
 }
 
 func (js *jetStream) resetConsumer(ctx context.Context, stream, name string, seq uint64) (*ConsumerResetResponse, error) {
-	if err := validateConsumerName(name); err != nil {
+	if err := validateConsumer(stream, name); err != nil {
 		return nil, err
 	}
 	body := []byte("{}")
@@ -455,64 +459,37 @@ func (s *stream) ResetConsumerToSequence(ctx context.Context, consumer string, s
 }
 
 func (js *jetStream) CreateOrUpdateConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (Consumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.putPullConsumer(ctx, stream, &cfg, actionCreateOrUpdate)
 }
 
 func (js *jetStream) CreateConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (Consumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.putPullConsumer(ctx, stream, &cfg, actionCreate)
 }
 
 func (js *jetStream) UpdateConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (Consumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.putPullConsumer(ctx, stream, &cfg, actionUpdate)
 }
 
 func (js *jetStream) Consumer(ctx context.Context, stream, consumer string) (Consumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.pullConsumer(ctx, stream, consumer)
 }
 
 func (js *jetStream) DeleteConsumer(ctx context.Context, stream, consumer string) error {
-	if err := validateStreamName(stream); err != nil {
-		return err
-	}
 	return js.deleteConsumer(ctx, stream, consumer)
 }
 
 func (js *jetStream) PauseConsumer(ctx context.Context, stream, consumer string, pauseUntil time.Time) (*ConsumerPauseResponse, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.pauseConsumer(ctx, stream, consumer, &pauseUntil)
 }
 
 func (js *jetStream) ResumeConsumer(ctx context.Context, stream, consumer string) (*ConsumerPauseResponse, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.pauseConsumer(ctx, stream, consumer, nil)
 }
 
 func (js *jetStream) ResetConsumer(ctx context.Context, stream, consumer string) (*ConsumerResetResponse, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.resetConsumer(ctx, stream, consumer, 0)
 }
 
 func (js *jetStream) ResetConsumerToSequence(ctx context.Context, stream, consumer string, seq uint64) (*ConsumerResetResponse, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.resetConsumer(ctx, stream, consumer, seq)
 }

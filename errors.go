@@ -204,3 +204,13 @@ func (e *jsError) Unwrap() error {
 	}
 	return e.apiErr
 }
+
+// sharedError is one error that several sentinels stand for. The first has its
+// text. It is a pointer so that such errors can be compared.
+type sharedError struct{ sentinels []error }
+
+func newSharedError(sentinels ...error) error { return &sharedError{sentinels} }
+
+func (e *sharedError) Error() string { return e.sentinels[0].Error() }
+
+func (e *sharedError) Unwrap() []error { return e.sentinels }

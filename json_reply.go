@@ -56,8 +56,6 @@ func (r *successResponse) scan(s *jsonScan) {
 	}
 }
 
-func (r *successResponse) reset() { *r = successResponse{} }
-
 // scan implements [scannedReply].
 func (r *consumerPauseReply) scan(s *jsonScan) {
 	for s.open('{'); s.member(); {
@@ -65,7 +63,7 @@ func (r *consumerPauseReply) scan(s *jsonScan) {
 		case "paused":
 			r.Paused = s.bool()
 		case "pause_until":
-			s.unmarshal(&r.PauseUntil)
+			scanTime(s, &r.PauseUntil)
 		case "pause_remaining":
 			scanInt(s, &r.PauseRemaining)
 		default:
@@ -73,8 +71,6 @@ func (r *consumerPauseReply) scan(s *jsonScan) {
 		}
 	}
 }
-
-func (r *consumerPauseReply) reset() { *r = consumerPauseReply{} }
 
 // scan implements [scannedReply].
 func (r *streamListResponse) scan(s *jsonScan) {
@@ -93,8 +89,6 @@ func (r *streamListResponse) scan(s *jsonScan) {
 	}
 }
 
-func (r *streamListResponse) reset() { *r = streamListResponse{} }
-
 // scan implements [scannedReply].
 func (r *consumerListResponse) scan(s *jsonScan) {
 	s.words = make(map[string]string)
@@ -112,8 +106,6 @@ func (r *consumerListResponse) scan(s *jsonScan) {
 	}
 }
 
-func (r *consumerListResponse) reset() { *r = consumerListResponse{} }
-
 // scan implements [scannedReply].
 func (r *streamNamesResponse) scan(s *jsonScan) {
 	for s.open('{'); s.member(); {
@@ -125,8 +117,6 @@ func (r *streamNamesResponse) scan(s *jsonScan) {
 	}
 }
 
-func (r *streamNamesResponse) reset() { *r = streamNamesResponse{} }
-
 // scan implements [scannedReply].
 func (r *consumerNamesResponse) scan(s *jsonScan) {
 	for s.open('{'); s.member(); {
@@ -137,5 +127,3 @@ func (r *consumerNamesResponse) scan(s *jsonScan) {
 		}
 	}
 }
-
-func (r *consumerNamesResponse) reset() { *r = consumerNamesResponse{} }

@@ -1,8 +1,12 @@
 package jetstream
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"math"
+	"reflect"
+	"time"
 	"unicode/utf8"
 )
 
@@ -41,10 +45,8 @@ type jsonScan struct {
 // scannedReply is an API response that can be read by a scan.
 type scannedReply interface {
 	apiReply
-	// scan reads the response.
+	// scan reads the response. What a scan that failed has left is of no use.
 	scan(s *jsonScan)
-	// reset undoes what a scan that failed has left.
-	reset()
 }
 
 // unmarshalReply is [json.Unmarshal] for an API response.
@@ -55,7 +57,7 @@ func unmarshalReply(data []byte, out apiReply) error {
 		if s.complete() {
 			return nil
 		}
-		reply.reset()
+		reflect.ValueOf(out).Elem().SetZero()
 	}
 	return json.Unmarshal(data, out)
 }
@@ -295,6 +297,29 @@ func (s *jsonScan) unmarshal(v json.Unmarshaler) {
 	}
 }
 
+// base64 reads a string that stands for bytes. The decoder refuses all that is
+// not of its alphabet, escapes included, except for line breaks.
+func (s *jsonScan) base64() []byte {
+	if s.peek() != '"' {
+		s.fail()
+		return nil
+	}
+	rest := s.data[s.pos+1:]
+	end := bytes.IndexByte(rest, '"')
+	if end < 0 || bytes.IndexByte(rest[:end], '\n') >= 0 || bytes.IndexByte(rest[:end], '\r') >= 0 {
+		s.fail()
+		return nil
+	}
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(end))
+	n, err := base64.StdEncoding.Decode(decoded, rest[:end])
+	if err != nil {
+		s.fail()
+		return nil
+	}
+	s.pos += end + 2
+	return decoded[:n]
+}
+
 // keyword reads a word such as true if it is what comes next.
 func (s *jsonScan) keyword(word string) bool {
 	if s.peek() != word[0] || len(s.data)-s.pos < len(word) || string(s.data[s.pos:s.pos+len(word)]) != word {
@@ -426,6 +451,13 @@ func scanText(s *jsonScan, p *string) { *p = s.text() }
 func scanWord(s *jsonScan, p *string) { *p = s.word() }
 
 func scanUint64(s *jsonScan, p *uint64) { *p = s.uint64() }
+
+// scanTime is [jsonScan.unmarshal] for a time, which need not be on the heap.
+func scanTime(s *jsonScan, t *time.Time) {
+	if lit, plain := s.literal(); !plain || t.UnmarshalJSON(lit) != nil {
+		s.fail()
+	}
+}
 
 // skipMember reads the value of a member that is not of interest. Keys are left
 // to encoding/json if they could be of interest when letter case is ignored.

@@ -1,7 +1,5 @@
 package jetstream
 
-import "time"
-
 func scanStreamConfig(s *jsonScan, cfg *StreamConfig) {
 	for s.open('{'); s.member(); {
 		if !scanStreamLimits(s, cfg) && !scanStreamFeatures(s, cfg) {
@@ -212,5 +210,3 @@ func scanRePublish(s *jsonScan, republish *RePublish) {
 		}
 	}
 }
-
-func scanTime(s *jsonScan, t *time.Time) { s.unmarshal(t) }

@@ -12,8 +12,6 @@ func (r *streamInfoResponse) scan(s *jsonScan) {
 	}
 }
 
-func (r *streamInfoResponse) reset() { *r = streamInfoResponse{} }
-
 func scanStreamInfo(s *jsonScan, info *StreamInfo) {
 	for s.open('{'); s.member(); {
 		if !scanStreamInfoMember(s, info) {
@@ -29,7 +27,7 @@ func scanStreamInfoMember(s *jsonScan, info *StreamInfo) bool {
 	case "config":
 		scanStreamConfig(s, &info.Config)
 	case "created":
-		s.unmarshal(&info.Created)
+		scanTime(s, &info.Created)
 	case "state":
 		scanStreamState(s, &info.State)
 	case "domain":
@@ -45,7 +43,7 @@ func scanStreamInfoMember(s *jsonScan, info *StreamInfo) bool {
 	case "alternates":
 		scanSlice(s, &info.Alternates, 2, scanStreamAlternate)
 	case "ts":
-		s.unmarshal(&info.TimeStamp)
+		scanTime(s, &info.TimeStamp)
 	default:
 		return false
 	}
@@ -62,11 +60,11 @@ func scanStreamState(s *jsonScan, state *StreamState) {
 		case "first_seq":
 			state.FirstSeq = s.uint64()
 		case "first_ts":
-			s.unmarshal(&state.FirstTime)
+			scanTime(s, &state.FirstTime)
 		case "last_seq":
 			state.LastSeq = s.uint64()
 		case "last_ts":
-			s.unmarshal(&state.LastTime)
+			scanTime(s, &state.LastTime)
 		case "consumer_count":
 			scanInt(s, &state.Consumers)
 		case "deleted":

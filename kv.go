@@ -266,24 +266,6 @@ var kvUpdateHeaders = sync.Pool{New: func() any {
 	return h
 }}
 
-// header returns the headers of a write. op is empty for one with a value.
-func (w kvWrite) header(op string) nats.Header {
-	h := make(nats.Header, 3)
-	if op != "" {
-		h[kvOperationHeader] = []string{op}
-	}
-	if op == kvOperationPurge {
-		h[MsgRollup] = []string{MsgRollupSubject}
-	}
-	if w.checked {
-		h[ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(w.expected, 10)}
-	}
-	if w.ttl > 0 {
-		h[MsgTTLHeader] = []string{w.ttl.String()}
-	}
-	return h
-}
-
 func (k *keyValue) Create(ctx context.Context, key string, value []byte, opts ...KVCreateOpt) (uint64, error) {
 	if !validKey(key) {
 		return 0, ErrInvalidKey
@@ -292,7 +274,7 @@ func (k *keyValue) Create(ctx context.Context, key string, value []byte, opts ..
 	header := kvCreateHeader
 	if len(opts) > 0 {
 		var err error
-		if w, err = w.withCreateOpts(opts); err != nil {
+		if w, err = collectCreateOpts(opts); err != nil {
 			return 0, err
 		}
 		header = w.header("")
@@ -314,18 +296,6 @@ func (k *keyValue) Create(ctx context.Context, key string, value []byte, opts ..
 		w.expected = marker
 		header = w.header("")
 	}
-}
-
-func (w kvWrite) withCreateOpts(opts []KVCreateOpt) (kvWrite, error) {
-	for _, opt := range opts {
-		if opt == nil {
-			continue
-		}
-		if err := opt.applyCreate(&w); err != nil {
-			return w, err
-		}
-	}
-	return w, nil
 }
 
 // markerAfter looks for the marker a key ends with and returns its revision, which
@@ -415,13 +385,9 @@ func (k *keyValue) remove(ctx context.Context, key, op string, header nats.Heade
 	}
 	if len(opts) > 0 {
 		var w kvWrite
-		for _, opt := range opts {
-			if opt == nil {
-				continue
-			}
-			if err := opt.applyDelete(&w); err != nil {
-				return err
-			}
+		err := applyGiven(opts, func(opt KVDeleteOpt) error { return opt.applyDelete(&w) })
+		if err != nil {
+			return err
 		}
 		if op == kvOperationDelete && w.ttl > 0 {
 			return ErrTTLOnDeleteNotSupported

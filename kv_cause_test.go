@@ -63,7 +63,7 @@ func TestWatchKnowsWhyItEnded(t *testing.T) {
 					t.Fatal("the watch does not end")
 				}
 			}
-			if cause := w.(*keyWatcher).cause; !errors.Is(cause, tt.want) {
+			if cause := w.(*keyWatcher).entries.cause(); !errors.Is(cause, tt.want) {
 				t.Errorf("cause %v, want %v", cause, tt.want)
 			}
 		})

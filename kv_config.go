@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -99,13 +100,13 @@ func kvStreamConfig(cfg *KeyValueConfig) (StreamConfig, error) {
 		Name:                   kvStreamPrefix + cfg.Bucket,
 		Description:            cfg.Description,
 		MaxMsgsPerSubject:      int64(max(cfg.History, 1)),
-		MaxBytes:               unlimitedIfZero(cfg.MaxBytes),
-		MaxMsgSize:             unlimitedIfZero(cfg.MaxValueSize),
+		MaxBytes:               cmp.Or(cfg.MaxBytes, -1),
+		MaxMsgSize:             cmp.Or(cfg.MaxValueSize, -1),
 		MaxAge:                 cfg.TTL,
 		MaxMsgs:                -1,
 		MaxConsumers:           -1,
 		Duplicates:             kvDuplicateWindow(cfg.TTL),
-		Replicas:               max(cfg.Replicas, 1),
+		Replicas:               cmp.Or(cfg.Replicas, 1),
 		Storage:                cfg.Storage,
 		Placement:              cfg.Placement,
 		RePublish:              cfg.RePublish,
@@ -116,9 +117,6 @@ func kvStreamConfig(cfg *KeyValueConfig) (StreamConfig, error) {
 		AllowDirect:            true,
 		AllowMsgTTL:            cfg.LimitMarkerTTL != 0,
 		SubjectDeleteMarkerTTL: cfg.LimitMarkerTTL,
-	}
-	if cfg.Replicas < 0 {
-		sc.Replicas = cfg.Replicas // for the server to refuse
 	}
 	if cfg.Compression {
 		sc.Compression = S2Compression
@@ -136,13 +134,6 @@ func kvStreamConfig(cfg *KeyValueConfig) (StreamConfig, error) {
 		}
 	}
 	return sc, nil
-}
-
-func unlimitedIfZero[T int32 | int64](limit T) T {
-	if limit == 0 {
-		return -1
-	}
-	return limit
 }
 
 // kvDuplicateWindow returns the duplicate window of a bucket with the given TTL,

@@ -40,37 +40,6 @@ type KeyLister interface {
 	Stop() error
 }
 
-// collector is an [entrySink] that hands initial entries to a function, which
-// must not block.
-type collector struct {
-	each     func(m *nats.Msg, reply *ackReply, op KeyValueOp)
-	complete bool
-	reason   error
-	// done is closed when the entries are complete or the feed has ended; then
-	// the fields above do not change any more.
-	done chan struct{}
-}
-
-var _ entrySink = (*collector)(nil)
-
-func (c *collector) entry(m *nats.Msg, reply *ackReply, op KeyValueOp) {
-	if !c.complete {
-		c.each(m, reply, op)
-	}
-}
-
-func (c *collector) initial() {
-	c.complete = true
-	close(c.done)
-}
-
-func (c *collector) ended(reason error) {
-	if !c.complete {
-		c.reason = reason
-		close(c.done)
-	}
-}
-
 // collect calls each with the initial entries of a watch, and returns when it was
 // called with all of them or with an error. See [initialEntries] for exact.
 func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts, exact bool, each func(m *nats.Msg, reply *ackReply, op KeyValueOp)) error {
@@ -85,7 +54,7 @@ func (k *keyValue) collect(ctx context.Context, filters []string, opts watchOpts
 	if c.complete {
 		return nil
 	}
-	return c.reason
+	return f.cause()
 }
 
 // collectOpts returns the options of a watch whose initial entries are collected:
@@ -166,9 +135,6 @@ type keyLister struct {
 	entries  *entryFeed
 	keys     chan string
 	complete atomic.Bool
-	// cause is why the listing ended, nil if it was stopped. It is set before
-	// the channel is closed.
-	cause atomic.Pointer[error]
 }
 
 var (
@@ -208,19 +174,15 @@ func (l *keyLister) Stop() error {
 	if err != nats.ErrBadSubscription || l.complete.Load() {
 		return err
 	}
-	if cause := l.cause.Load(); cause != nil {
-		return fmt.Errorf("%w: %w", err, *cause)
+	if cause := l.entries.cause(); cause != nil {
+		return fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
 }
 
 func (l *keyLister) entry(m *nats.Msg, _ *ackReply, _ KeyValueOp) {
-	if l.complete.Load() {
-		return
-	}
-	select {
-	case l.keys <- l.kv.key(m.Subject):
-	case <-l.entries.feed.gone:
+	if !l.complete.Load() {
+		handOver(l.entries, l.keys, l.kv.key(m.Subject))
 	}
 }
 
@@ -229,12 +191,7 @@ func (l *keyLister) initial() {
 	l.entries.finish(nil)
 }
 
-func (l *keyLister) ended(reason error) {
-	if reason != nil {
-		l.cause.Store(&reason)
-	}
-	close(l.keys)
-}
+func (l *keyLister) ended() { close(l.keys) }
 
 // deletedKey is a key that ends in a marker.
 type deletedKey struct {

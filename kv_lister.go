@@ -98,7 +98,7 @@ func eachMirror(ctx context.Context, js *jetStream, names []string, do func(*Str
 		streams[i] = &lookUp{name: name}
 	}
 	err := eachInParallel(ctx, len(streams), streams, func(ctx context.Context, s *lookUp) (err error) {
-		s.info, err = js.streamInfo(ctx, s.name, nil)
+		s.info, err = js.streamInfo(ctx, s.name)
 		if err == ErrStreamNotFound { // deleted meanwhile
 			return nil
 		}

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/nats-io/nats.go"
 )
@@ -91,12 +90,8 @@ func (js *jetStream) KeyValue(ctx context.Context, bucket string) (KeyValue, err
 	if !validBucket(bucket) {
 		return nil, ErrInvalidBucketName
 	}
-	name := kvStreamPrefix + bucket
-	info, err := js.streamInfo(ctx, name, nil)
+	info, err := js.bucketInfo(ctx, kvStreamPrefix+bucket)
 	if err != nil {
-		if err == ErrStreamNotFound {
-			return nil, ErrBucketNotFound
-		}
 		return nil, err
 	}
 	if info.Config.MaxMsgsPerSubject < 1 {
@@ -110,12 +105,12 @@ func (js *jetStream) CreateKeyValue(ctx context.Context, cfg KeyValueConfig) (Ke
 	if err != nil {
 		return nil, err
 	}
-	kv, err := js.createKeyValue(ctx, cfg.Bucket, &wanted)
+	kv, err := js.putKeyValue(ctx, cfg.Bucket, &wanted, js.CreateStream)
 	if err != ErrStreamNameAlreadyInUse {
 		return kv, err
 	}
-	conflict := errors.Join(fmt.Errorf("%w: %s", ErrBucketExists, cfg.Bucket), err)
-	info, err := js.streamInfo(ctx, wanted.Name, nil)
+	conflict := errBucketExists(cfg.Bucket, err)
+	info, err := js.streamInfo(ctx, wanted.Name)
 	if err != nil {
 		return nil, conflict
 	}
@@ -124,7 +119,7 @@ func (js *jetStream) CreateKeyValue(ctx context.Context, cfg KeyValueConfig) (Ke
 	if !sameStreamConfig(&current, &wanted) {
 		return nil, conflict
 	}
-	return js.replaceKeyValue(ctx, cfg.Bucket, &wanted)
+	return js.putKeyValue(ctx, cfg.Bucket, &wanted, js.UpdateStream)
 }
 
 func (js *jetStream) UpdateKeyValue(ctx context.Context, cfg KeyValueConfig) (KeyValue, error) {
@@ -134,7 +129,7 @@ func (js *jetStream) UpdateKeyValue(ctx context.Context, cfg KeyValueConfig) (Ke
 	}
 	kv, err := js.updateKeyValue(ctx, cfg.Bucket, &wanted)
 	if err == ErrStreamNotFound {
-		return nil, fmt.Errorf("%w: %s", ErrBucketNotFound, cfg.Bucket)
+		return nil, errBucketNotFound(cfg.Bucket)
 	}
 	return kv, err
 }
@@ -148,7 +143,7 @@ func (js *jetStream) CreateOrUpdateKeyValue(ctx context.Context, cfg KeyValueCon
 	if err != ErrStreamNotFound {
 		return kv, err
 	}
-	kv, err = js.createKeyValue(ctx, cfg.Bucket, &wanted)
+	kv, err = js.putKeyValue(ctx, cfg.Bucket, &wanted, js.CreateStream)
 	if err != ErrStreamNameAlreadyInUse {
 		return kv, err
 	}
@@ -177,18 +172,19 @@ func (js *jetStream) prepareKeyValue(ctx context.Context, cfg *KeyValueConfig) (
 	return sc, nil
 }
 
-func (js *jetStream) createKeyValue(ctx context.Context, bucket string, sc *StreamConfig) (KeyValue, error) {
-	return bindKeyValue(js, bucket)(js.CreateStream(ctx, *sc))
-}
-
-func (js *jetStream) replaceKeyValue(ctx context.Context, bucket string, sc *StreamConfig) (KeyValue, error) {
-	return bindKeyValue(js, bucket)(js.UpdateStream(ctx, *sc))
+// putKeyValue hands the config of a bucket's stream to put.
+func (js *jetStream) putKeyValue(ctx context.Context, bucket string, sc *StreamConfig, put putStreamFunc) (KeyValue, error) {
+	s, err := put(ctx, *sc)
+	if err != nil {
+		return nil, notEnabled(err)
+	}
+	return newKeyValue(js, bucket, s.CachedInfo()), nil
 }
 
 // updateKeyValue gives a bucket the wanted config, unless it has it. It returns
 // [ErrStreamNotFound] if there is no such bucket.
 func (js *jetStream) updateKeyValue(ctx context.Context, bucket string, wanted *StreamConfig) (KeyValue, error) {
-	info, err := js.streamInfo(ctx, wanted.Name, nil)
+	info, err := js.streamInfo(ctx, wanted.Name)
 	if err != nil {
 		return nil, notEnabled(err)
 	}
@@ -196,18 +192,7 @@ func (js *jetStream) updateKeyValue(ctx context.Context, bucket string, wanted *
 	if sameStreamConfig(&merged, &info.Config) {
 		return newKeyValue(js, bucket, info), nil
 	}
-	return js.replaceKeyValue(ctx, bucket, &merged)
-}
-
-// bindKeyValue returns a function that turns the outcome of creating or updating
-// a bucket's stream into that for the bucket.
-func bindKeyValue(js *jetStream, bucket string) func(Stream, error) (KeyValue, error) {
-	return func(s Stream, err error) (KeyValue, error) {
-		if err != nil {
-			return nil, notEnabled(err)
-		}
-		return newKeyValue(js, bucket, s.CachedInfo()), nil
-	}
+	return js.putKeyValue(ctx, bucket, &merged, js.UpdateStream)
 }
 
 // notEnabled returns the sentinel that err stands for where it means that there
@@ -223,9 +208,5 @@ func (js *jetStream) DeleteKeyValue(ctx context.Context, bucket string) error {
 	if !validBucket(bucket) {
 		return ErrInvalidBucketName
 	}
-	err := js.DeleteStream(ctx, kvStreamPrefix+bucket)
-	if err == ErrStreamNotFound {
-		return errors.Join(fmt.Errorf("%w: %s", ErrBucketNotFound, bucket), err)
-	}
-	return err
+	return js.deleteBucket(ctx, kvStreamPrefix, bucket)
 }

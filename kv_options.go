@@ -1,6 +1,11 @@
 package jetstream
 
-import "time"
+import (
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
 
 // WatchOpt configures a watch of a key-value bucket or an object store, and the
 // calls that are made of one. A nil option is ignored.
@@ -25,15 +30,34 @@ func (f watchOptFunc) applyWatch(o *watchOpts) error { return f(o) }
 // collectWatchOpts applies opts in their order.
 func collectWatchOpts(opts []WatchOpt) (watchOpts, error) {
 	var o watchOpts
+	err := applyGiven(opts, func(opt WatchOpt) error { return opt.applyWatch(&o) })
+	return o, err
+}
+
+// applyGiven calls apply with those of opts that are not nil, until it fails.
+func applyGiven[O comparable](opts []O, apply func(O) error) error {
+	var none O
 	for _, opt := range opts {
-		if opt == nil {
+		if opt == none {
 			continue
 		}
-		if err := opt.applyWatch(&o); err != nil {
-			return watchOpts{}, err
+		if err := apply(opt); err != nil {
+			return err
 		}
 	}
-	return o, nil
+	return nil
+}
+
+// deliverPolicy returns where in the stream a watch begins that does not resume.
+func (o *watchOpts) deliverPolicy() DeliverPolicy {
+	switch {
+	case o.updatesOnly:
+		return DeliverNewPolicy
+	case o.includeHistory:
+		return DeliverAllPolicy
+	default:
+		return DeliverLastPerSubjectPolicy
+	}
 }
 
 // IncludeHistory delivers all revisions that are stored, oldest first, in place
@@ -109,6 +133,31 @@ type kvWrite struct {
 	ttl      time.Duration // zero or less: none
 	expected uint64        // revision that the key must be at
 	checked  bool          // expected counts
+}
+
+// collectCreateOpts applies opts in their order to what a create is without any.
+func collectCreateOpts(opts []KVCreateOpt) (kvWrite, error) {
+	w := kvWrite{checked: true}
+	err := applyGiven(opts, func(opt KVCreateOpt) error { return opt.applyCreate(&w) })
+	return w, err
+}
+
+// header returns the headers of a write. op is empty for one with a value.
+func (w kvWrite) header(op string) nats.Header {
+	h := make(nats.Header, 3)
+	if op != "" {
+		h[kvOperationHeader] = []string{op}
+	}
+	if op == kvOperationPurge {
+		h[MsgRollup] = []string{MsgRollupSubject}
+	}
+	if w.checked {
+		h[ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(w.expected, 10)}
+	}
+	if w.ttl > 0 {
+		h[MsgTTLHeader] = []string{w.ttl.String()}
+	}
+	return h
 }
 
 type kvCreateOptFunc func(o *kvWrite) error

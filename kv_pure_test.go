@@ -363,7 +363,7 @@ func TestExactInitialEntriesAskForTheEndWhileSomebodyWrites(t *testing.T) {
 	i = initialEntries{exact: true, trusted: true}
 	i.restart(1)
 	check(1, 5, ask)
-	for n := uint64(2); n <= kvAskMax; n++ {
+	for n := uint64(2); n <= maxAsks; n++ {
 		answer(n, false, false)
 		check(n, 5, ask)
 	}

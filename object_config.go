@@ -1,9 +1,8 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -208,17 +207,14 @@ func objectStreamConfig(cfg *ObjectStoreConfig) StreamConfig {
 		Description: cfg.Description,
 		Subjects:    []string{subjects + ".C.>", subjects + ".M.>"},
 		MaxAge:      cfg.TTL,
-		MaxBytes:    unlimitedIfZero(cfg.MaxBytes),
+		MaxBytes:    cmp.Or(cfg.MaxBytes, -1),
 		Storage:     cfg.Storage,
-		Replicas:    cfg.Replicas,
+		Replicas:    cmp.Or(cfg.Replicas, 1),
 		Placement:   cfg.Placement,
 		Metadata:    cfg.Metadata,
 		Discard:     DiscardNew,
 		AllowRollup: true,
 		AllowDirect: true,
-	}
-	if sc.Replicas == 0 {
-		sc.Replicas = 1
 	}
 	if cfg.Compression {
 		sc.Compression = S2Compression
@@ -238,11 +234,8 @@ func (js *jetStream) openObjectStore(ctx context.Context, bucket string) (*objec
 	if !validBucket(bucket) {
 		return nil, ErrInvalidStoreName
 	}
-	info, err := js.streamInfo(ctx, objectStreamPrefix+bucket, nil)
+	info, err := js.bucketInfo(ctx, objectStreamPrefix+bucket)
 	if err != nil {
-		if err == ErrStreamNotFound {
-			return nil, ErrBucketNotFound
-		}
 		return nil, err
 	}
 	return newObjectStore(js, bucket, info), nil
@@ -251,7 +244,7 @@ func (js *jetStream) openObjectStore(ctx context.Context, bucket string) (*objec
 func (js *jetStream) CreateObjectStore(ctx context.Context, cfg ObjectStoreConfig) (ObjectStore, error) {
 	store, err := js.putObjectStore(ctx, &cfg, js.CreateStream)
 	if err == ErrStreamNameAlreadyInUse {
-		return nil, errors.Join(fmt.Errorf("%w: %s", ErrBucketExists, cfg.Bucket), err)
+		return nil, errBucketExists(cfg.Bucket, err)
 	}
 	return store, err
 }
@@ -259,7 +252,7 @@ func (js *jetStream) CreateObjectStore(ctx context.Context, cfg ObjectStoreConfi
 func (js *jetStream) UpdateObjectStore(ctx context.Context, cfg ObjectStoreConfig) (ObjectStore, error) {
 	store, err := js.putObjectStore(ctx, &cfg, js.UpdateStream)
 	if err == ErrStreamNotFound {
-		return nil, fmt.Errorf("%w: %s", ErrBucketNotFound, cfg.Bucket)
+		return nil, errBucketNotFound(cfg.Bucket)
 	}
 	return store, err
 }
@@ -270,7 +263,7 @@ func (js *jetStream) CreateOrUpdateObjectStore(ctx context.Context, cfg ObjectSt
 
 // putObjectStore checks the config of a store and hands that of its stream to
 // put.
-func (js *jetStream) putObjectStore(ctx context.Context, cfg *ObjectStoreConfig, put func(context.Context, StreamConfig) (Stream, error)) (ObjectStore, error) {
+func (js *jetStream) putObjectStore(ctx context.Context, cfg *ObjectStoreConfig, put putStreamFunc) (ObjectStore, error) {
 	if !validBucket(cfg.Bucket) {
 		return nil, ErrInvalidStoreName
 	}
@@ -285,11 +278,7 @@ func (js *jetStream) DeleteObjectStore(ctx context.Context, bucket string) error
 	if !validBucket(bucket) {
 		return ErrInvalidStoreName
 	}
-	err := js.DeleteStream(ctx, objectStreamPrefix+bucket)
-	if err == ErrStreamNotFound {
-		return errors.Join(fmt.Errorf("%w: %s", ErrBucketNotFound, bucket), err)
-	}
-	return err
+	return js.deleteBucket(ctx, objectStreamPrefix, bucket)
 }
 
 func (js *jetStream) ObjectStoreNames(ctx context.Context) ObjectStoreNamesLister {

@@ -268,13 +268,13 @@ func (r *objectResult) next() error {
 			return r.finish()
 		case r.ctx.Err() != nil:
 			return r.fail(transferError(r.ctx.Err()))
-		case errors.Is(d.reason, errReaderAway):
+		case errors.Is(d.entries.cause(), errReaderAway):
 			if err := r.open(); err != nil {
 				return r.fail(err)
 			}
 		default:
 			// Nil if Close ended it, which fail knows.
-			return r.fail(d.reason)
+			return r.fail(d.entries.cause())
 		}
 	}
 }
@@ -348,11 +348,10 @@ type download struct {
 	result  *objectResult
 	entries *entryFeed
 
-	// chunks is closed when the download has ended. Then the reason, and whether
-	// everything was delivered, do not change any more.
+	// chunks is closed when the download has ended. Then it does not change any
+	// more whether everything was delivered.
 	chunks   chan objectChunk
 	complete bool
-	reason   error
 
 	// patience runs checkReader; nil if the context limits the read. seen is what
 	// taken was at the last run.
@@ -363,10 +362,7 @@ type download struct {
 var _ entrySink = (*download)(nil)
 
 func (d *download) entry(m *nats.Msg, reply *ackReply, _ KeyValueOp) {
-	select {
-	case d.chunks <- objectChunk{data: m.Data, seq: reply.streamSequence()}:
-	case <-d.entries.feed.gone:
-	}
+	handOver(d.entries, d.chunks, objectChunk{data: m.Data, seq: reply.streamSequence()})
 }
 
 func (d *download) initial() {
@@ -374,12 +370,7 @@ func (d *download) initial() {
 	d.entries.finish(nil)
 }
 
-func (d *download) ended(reason error) {
-	if !d.complete {
-		d.reason = reason
-	}
-	close(d.chunks)
-}
+func (d *download) ended() { close(d.chunks) }
 
 // end stops the download.
 func (d *download) end() {

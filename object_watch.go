@@ -62,18 +62,12 @@ func (o *objectStore) Watch(ctx context.Context, opts ...WatchOpt) (ObjectWatche
 
 // descriptions returns a feed of the descriptions of objects.
 func (o *objectStore) descriptions(opts watchOpts, sink entrySink) *entryFeed {
-	cfg := OrderedConsumerConfig{FilterSubjects: []string{o.metas + ">"}}
-	switch {
-	case opts.updatesOnly:
-		cfg.DeliverPolicy = DeliverNewPolicy
-	case opts.includeHistory:
-		cfg.DeliverPolicy = DeliverAllPolicy
-	default:
-		cfg.DeliverPolicy = DeliverLastPerSubjectPolicy
-	}
 	return &entryFeed{
-		stream:    o.stream,
-		consumer:  cfg,
+		stream: o.stream,
+		consumer: OrderedConsumerConfig{
+			FilterSubjects: []string{o.metas + ">"},
+			DeliverPolicy:  opts.deliverPolicy(),
+		},
 		window:    objectWatchWindow,
 		startMsgs: objectsAtOnce,
 		grownMsgs: grownWindow,
@@ -101,21 +95,13 @@ func (w *objectWatcher) Stop() error { return w.entries.stop() }
 
 func (w *objectWatcher) entry(m *nats.Msg, reply *ackReply, _ KeyValueOp) {
 	if info := deliveredInfo(m, reply, w.entries.opts.ignoreDeletes); info != nil {
-		w.send(info)
+		handOver(w.entries, w.updates, info)
 	}
 }
 
-func (w *objectWatcher) initial() { w.send(nil) }
+func (w *objectWatcher) initial() { handOver(w.entries, w.updates, nil) }
 
-// send blocks until there is room, or the watch ends.
-func (w *objectWatcher) send(info *ObjectInfo) {
-	select {
-	case w.updates <- info:
-	case <-w.entries.feed.gone:
-	}
-}
-
-func (w *objectWatcher) ended(error) { close(w.updates) }
+func (w *objectWatcher) ended() { close(w.updates) }
 
 func (o *objectStore) List(ctx context.Context, opts ...ListObjectsOpt) ([]*ObjectInfo, error) {
 	options, err := collectObjectOpts[listObjectOpts](opts)
@@ -142,7 +128,7 @@ func (o *objectStore) List(ctx context.Context, opts ...ListObjectsOpt) ([]*Obje
 	f.finish(nil)
 	switch {
 	case !c.complete:
-		return nil, c.reason
+		return nil, f.cause()
 	case len(infos) == 0:
 		return nil, ErrNoObjectsFound
 	default:

@@ -58,8 +58,8 @@ func invalidOption(detail string) error {
 
 // WithClientTrace registers callbacks that see every API request of the handle
 // and the response to it. Publishes, acknowledgements and pull requests are not
-// traced. The struct is kept by reference and read when the handle is made; the
-// callbacks run on the calling goroutine and may run concurrently when the
+// traced. The struct is not copied, so it must not be changed while the handle is
+// in use. The callbacks run on the calling goroutine, and concurrently when the
 // handle is used concurrently. A nil ct turns tracing off.
 func WithClientTrace(ct *ClientTrace) JetStreamOpt {
 	return func(opts *JetStreamOptions) error {

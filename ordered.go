@@ -78,11 +78,15 @@ func (js *jetStream) OrderedConsumer(ctx context.Context, stream string, cfg Ord
 	if err := validateStreamName(stream); err != nil {
 		return nil, err
 	}
-	return js.newOrderedConsumer(ctx, stream, cfg)
+	oc, err := js.newOrderedConsumer(ctx, stream, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return oc, nil
 }
 
 func (s *stream) OrderedConsumer(ctx context.Context, cfg OrderedConsumerConfig) (Consumer, error) {
-	return s.js.newOrderedConsumer(ctx, s.name, cfg)
+	return s.js.OrderedConsumer(ctx, s.name, cfg)
 }
 
 func (js *jetStream) newOrderedConsumer(ctx context.Context, stream string, cfg OrderedConsumerConfig) (*orderedConsumer, error) {

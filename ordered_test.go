@@ -81,12 +81,17 @@ func TestOrderedConsumerIsCreatedAsConfigured(t *testing.T) {
 func TestOrderedConsumerOfAMissingStreamIsRefused(t *testing.T) {
 	t.Parallel()
 	e := ordStart(t)
-	_, err := e.js.OrderedConsumer(e.ctx, "nope", jetstream.OrderedConsumerConfig{})
-	ordIs(t, err, jetstream.ErrStreamNotFound)
-	_, err = e.js.OrderedConsumer(e.ctx, "no.pe", jetstream.OrderedConsumerConfig{})
-	ordIs(t, err, jetstream.ErrInvalidStreamName)
-	_, err = e.js.OrderedConsumer(e.ctx, "", jetstream.OrderedConsumerConfig{})
-	ordIs(t, err, jetstream.ErrStreamNameRequired)
+	for name, want := range map[string]error{
+		"nope":  jetstream.ErrStreamNotFound,
+		"no.pe": jetstream.ErrInvalidStreamName,
+		"":      jetstream.ErrStreamNameRequired,
+	} {
+		cons, err := e.js.OrderedConsumer(e.ctx, name, jetstream.OrderedConsumerConfig{})
+		ordIs(t, err, want)
+		if cons != nil {
+			t.Errorf("with the error %v came a consumer, %T", err, cons)
+		}
+	}
 }
 
 func TestOrderedConsumeDeliversWhatTheFiltersLetThrough(t *testing.T) {

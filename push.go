@@ -246,6 +246,9 @@ func (s *pushSubscription) connChanged(ev connEvent) {
 // putPushConsumer is putConsumer with a handle for a push consumer as the
 // result.
 func (js *jetStream) putPushConsumer(ctx context.Context, stream string, cfg *ConsumerConfig, action consumerAction) (PushConsumer, error) {
+	if err := validateStreamName(stream); err != nil {
+		return nil, err
+	}
 	if cfg.DeliverSubject == "" {
 		return nil, ErrNotPushConsumer
 	}
@@ -284,29 +287,17 @@ func (s *stream) PushConsumer(ctx context.Context, consumer string) (PushConsume
 }
 
 func (js *jetStream) CreateOrUpdatePushConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (PushConsumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.putPushConsumer(ctx, stream, &cfg, actionCreateOrUpdate)
 }
 
 func (js *jetStream) CreatePushConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (PushConsumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.putPushConsumer(ctx, stream, &cfg, actionCreate)
 }
 
 func (js *jetStream) UpdatePushConsumer(ctx context.Context, stream string, cfg ConsumerConfig) (PushConsumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.putPushConsumer(ctx, stream, &cfg, actionUpdate)
 }
 
 func (js *jetStream) PushConsumer(ctx context.Context, stream, consumer string) (PushConsumer, error) {
-	if err := validateStreamName(stream); err != nil {
-		return nil, err
-	}
 	return js.pushConsumer(ctx, stream, consumer)
 }

@@ -152,7 +152,7 @@ var (
 	ErrConsumerResetResponseEmpty JetStreamError = clientError("consumer reset response is empty")
 
 	// ErrNotPullConsumer means that a push consumer was looked up as a pull
-	// consumer.
+	// consumer, or pulled from.
 	ErrNotPullConsumer JetStreamError = clientError("consumer is not a pull consumer")
 
 	// ErrNotPushConsumer means that a pull consumer was looked up as a push

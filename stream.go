@@ -381,7 +381,7 @@ func (js *jetStream) Stream(ctx context.Context, name string) (Stream, error) {
 	if err := validateStreamName(name); err != nil {
 		return nil, err
 	}
-	info, err := js.streamInfo(ctx, name, nil)
+	info, err := js.streamInfo(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -416,41 +416,32 @@ func (js *jetStream) DeleteStream(ctx context.Context, name string) error {
 	return nil
 }
 
-// streamInfo asks for the info of a stream; req is nil for one without options.
-// With a filter for subjects, it collects their details from as many replies as
-// it takes.
-func (js *jetStream) streamInfo(ctx context.Context, name string, req *streamInfoRequest) (*StreamInfo, error) {
-	subject := "STREAM.INFO." + name
-	if req == nil || req.SubjectsFilter == "" {
-		var in any
-		if req != nil {
-			in = req
-		}
-		resp, err := js.callStreamInfo(ctx, subject, in)
-		if err != nil {
-			return nil, mapAPIError(err, ErrStreamNotFound)
-		}
-		return resp.StreamInfo, nil
+// streamInfo asks for the info of a stream.
+func (js *jetStream) streamInfo(ctx context.Context, name string) (*StreamInfo, error) {
+	resp, err := js.callStreamInfo(ctx, "STREAM.INFO."+name, nil)
+	if err != nil {
+		return nil, mapAPIError(err, ErrStreamNotFound)
 	}
-	page := *req
-	var subjects map[string]uint64
+	return resp.StreamInfo, nil
+}
+
+// streamDetails is streamInfo with options. With a filter for subjects, it collects
+// their details from as many replies as it takes.
+func (js *jetStream) streamDetails(ctx context.Context, name string, req streamInfoRequest) (*StreamInfo, error) {
+	subjects := make(map[string]uint64)
 	for {
-		resp, err := js.callStreamInfo(ctx, subject, &page)
+		resp, err := js.callStreamInfo(ctx, "STREAM.INFO."+name, &req)
 		if err != nil {
 			return nil, mapAPIError(err, ErrStreamNotFound)
+		}
+		if req.SubjectsFilter == "" {
+			return resp.StreamInfo, nil
 		}
 		count := len(resp.State.Subjects)
-		if subjects == nil {
-			subjects = resp.State.Subjects
-		} else {
-			maps.Copy(subjects, resp.State.Subjects)
-		}
-		page.Offset += count
+		maps.Copy(subjects, resp.State.Subjects)
+		req.Offset += count
 		// A page without subjects brings no progress, whatever total it claims.
-		if count == 0 || page.Offset >= resp.Total {
-			if subjects == nil {
-				subjects = map[string]uint64{}
-			}
+		if count == 0 || req.Offset >= resp.Total {
 			resp.State.Subjects = subjects
 			return resp.StreamInfo, nil
 		}
@@ -458,15 +449,8 @@ func (js *jetStream) streamInfo(ctx context.Context, name string, req *streamInf
 }
 
 func (s *stream) Info(ctx context.Context, opts ...StreamInfoOpt) (*StreamInfo, error) {
-	var req *streamInfoRequest
-	if len(opts) > 0 {
-		req = new(streamInfoRequest)
-		if err := applyOpts(req, opts); err != nil {
-			return nil, err
-		}
-	}
 	before := s.info.Load()
-	info, err := s.js.streamInfo(ctx, s.name, req)
+	info, err := s.askInfo(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -474,6 +458,17 @@ func (s *stream) Info(ctx context.Context, opts ...StreamInfoOpt) (*StreamInfo, 
 	cached.State.Subjects = nil
 	storeInfo(&s.info, before, &cached, func(info *StreamInfo) time.Time { return info.TimeStamp })
 	return info, nil
+}
+
+func (s *stream) askInfo(ctx context.Context, opts []StreamInfoOpt) (*StreamInfo, error) {
+	if len(opts) == 0 {
+		return s.js.streamInfo(ctx, s.name)
+	}
+	var req streamInfoRequest
+	if err := applyOpts(&req, opts); err != nil {
+		return nil, err
+	}
+	return s.js.streamDetails(ctx, s.name, req)
 }
 
 func (s *stream) CachedInfo() *StreamInfo { return s.info.Load() }

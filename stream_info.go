@@ -1,10 +1,6 @@
 package jetstream
 
-import (
-	"time"
-
-	"github.com/nats-io/nats.go"
-)
+import "time"
 
 // StreamInfo is what the server knows about a stream at one moment.
 type StreamInfo struct {
@@ -275,24 +271,3 @@ const (
 	// down or no longer has the stream or consumer.
 	MigrationStatusUnavailable MigrationStatusType = "unavailable"
 )
-
-// RawStreamMsg is a message as it is stored in a stream, read without a
-// consumer. It cannot be acknowledged.
-type RawStreamMsg struct {
-	// Subject is the subject the message was stored under.
-	Subject string
-
-	// Sequence is its sequence in the stream.
-	Sequence uint64
-
-	// Header are its headers, nil for none. Read from a stream that allows
-	// direct access, they also have the Nats-Stream, Nats-Subject,
-	// Nats-Sequence and Nats-Time-Stamp that the server adds.
-	Header nats.Header
-
-	// Data is its payload.
-	Data []byte
-
-	// Time is when the message was stored, in UTC.
-	Time time.Time
-}

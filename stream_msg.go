@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,27 @@ import (
 
 	"github.com/nats-io/nats.go"
 )
+
+// RawStreamMsg is a message as it is stored in a stream, read without a
+// consumer. It cannot be acknowledged.
+type RawStreamMsg struct {
+	// Subject is the subject the message was stored under.
+	Subject string
+
+	// Sequence is its sequence in the stream.
+	Sequence uint64
+
+	// Header are its headers, nil for none. Read from a stream that allows
+	// direct access, they also have the Nats-Stream, Nats-Subject,
+	// Nats-Sequence and Nats-Time-Stamp that the server adds.
+	Header nats.Header
+
+	// Data is its payload.
+	Data []byte
+
+	// Time is when the message was stored, in UTC.
+	Time time.Time
+}
 
 // GetMsgOpt configures [Stream.GetMsg].
 type GetMsgOpt func(*apiMsgGetRequest) error
@@ -152,54 +172,41 @@ func decodeStoredMsg(data []byte) (storedMsg, error) {
 	return *resp.Message, nil
 }
 
-// scanStoredMsg decodes what the server answers to STREAM.MSG.GET when there is
-// such a message, and reports false for all else, well-formed or not:
-//
-//	{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":{"subject":"S","seq":1,"hdrs":"…","data":"…","time":"2026-01-02T15:04:05.6Z"}}
-//
-// There is nothing about headers or data if the message has none.
+// scanStoredMsg is decodeStoredMsg without reflection and allocations of its own,
+// for replies that have a message. It reports false for all others.
 func scanStoredMsg(data []byte) (msg storedMsg, ok bool) {
-	const start = `{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":`
-	rest, ok := cutLiteral(data, start)
-	if !ok {
-		return msg, false
+	s := jsonScan{data: data}
+	for s.open('{'); s.member(); {
+		switch string(s.key) {
+		case "message":
+			msg.scan(&s)
+			ok = true
+		case "error":
+			s.fail()
+		default:
+			s.skipMember()
+		}
 	}
-	var subject, stamp []byte
-	if subject, rest, ok = cutMember(rest, `{"subject":"`); !ok {
-		return msg, false
-	}
-	if rest, ok = cutLiteral(rest, `,"seq":`); !ok {
-		return msg, false
-	}
-	if msg.Seq, rest, ok = cutNumber(rest); !ok {
-		return msg, false
-	}
-	if msg.Header, rest, ok = cutBytes(rest, `,"hdrs":"`); !ok {
-		return msg, false
-	}
-	if msg.Data, rest, ok = cutBytes(rest, `,"data":"`); !ok {
-		return msg, false
-	}
-	if stamp, rest, ok = cutMember(rest, `,"time":"`); !ok || string(rest) != "}}" {
-		return msg, false
-	}
-	msg.Subject = string(subject)
-	return msg, msg.Time.UnmarshalText(stamp) == nil
+	return msg, ok && s.complete()
 }
 
-// cutBytes returns what the JSON string that follows prefix stands for in base64,
-// and what comes after it. Without the prefix there are no bytes.
-func cutBytes(data []byte, prefix string) (decoded, rest []byte, ok bool) {
-	if _, present := cutLiteral(data, prefix); !present {
-		return nil, data, true
+func (m *storedMsg) scan(s *jsonScan) {
+	for s.open('{'); s.member(); {
+		switch string(s.key) {
+		case "subject":
+			m.Subject = s.text()
+		case "seq":
+			m.Seq = s.uint64()
+		case "hdrs":
+			m.Header = s.base64()
+		case "data":
+			m.Data = s.base64()
+		case "time":
+			scanTime(s, &m.Time)
+		default:
+			s.skipMember()
+		}
 	}
-	text, rest, ok := cutMember(data, prefix)
-	if !ok {
-		return nil, nil, false
-	}
-	decoded = make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(decoded, text)
-	return decoded[:n], rest, err == nil
 }
 
 // getInstead asks the leader for what req describes if a direct get of it failed

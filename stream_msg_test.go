@@ -3,7 +3,6 @@ package jetstream
 import (
 	"encoding/json"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -56,20 +55,27 @@ func TestScanStoredMsgLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	for _, rest := range []string{
 		`,"time":"2026-01-02T15:04:05Z"}`,
-		`,"time":"2026-01-02T15:04:05Z"}} `,
+		`,"time":"2026-01-02T15:04:05Z"}}}`,
 		`,"time":"2026-01-02"}}`,
-		`,"time":"2026-01-02T15:04:05Z","more":1}}`,
-		`,"data":"?","time":"2026-01-02T15:04:05Z"}}`,
-		`,"data":null,"time":"2026-01-02T15:04:05Z"}}`,
-		`,"data":"YQ==","hdrs":"YQ==","time":"2026-01-02T15:04:05Z"}}`,
+		`,"Time":"2026-01-02T15:04:05Z"}}`,
+		`,"data":"?"}}`,
+		`,"data":"YQ"}}`,
+		`,"data":"YQ==}}`,
+		`,"data":"YQ\u003d="}}`,
+		",\"data\":\"YQ=\n=\"}}",
+		`,"data":null}}`,
+		`,"data":[97]}}`,
+		`},"error":{"code":404}}`,
+		`},"message":null}`,
 	} {
 		if msg, ok := scanStoredMsg([]byte(storedMsgStart + rest)); ok {
 			t.Errorf("%s is read as %+v", rest, msg)
 		}
 	}
-	escaped := strings.Replace(storedMsgStart, "foo", `a\u003cb`, 1)
-	if msg, ok := scanStoredMsg([]byte(escaped + `,"time":"2026-01-02T15:04:05Z"}}`)); ok {
-		t.Errorf("an escaped subject is read as %+v", msg)
+	for _, reply := range []string{``, `{}`, `null`, `{"error":null}`} {
+		if msg, ok := scanStoredMsg([]byte(reply)); ok {
+			t.Errorf("%s is read as %+v", reply, msg)
+		}
 	}
 }
 
@@ -79,6 +85,8 @@ func FuzzScanStoredMsg(f *testing.F) {
 		`,"data":"YQ==","time":"2026-01-02T15:04:05.678Z"}}`,
 		`,"hdrs":"TkFUUy8xLjANCg0K","data":"","time":"2026-01-02T15:04:05+01:00"}}`,
 		`,"data":"YR==","time":"2026-01-02T15:04:05.678,5Z"}}`,
+		`,"data":"YQ==","data":"","more":[1,"x"]},"message":{"subject":"a\u003cb"}} `,
+		",\"data\":\"YQ\r\n==\"}}",
 	} {
 		f.Add([]byte(storedMsgStart + rest))
 	}

@@ -31,6 +31,15 @@ func validateConsumerName(name string) error {
 	return nil
 }
 
+// validateConsumer is validateConsumerName for a consumer of a stream given by
+// name.
+func validateConsumer(stream, name string) error {
+	if err := validateStreamName(stream); err != nil {
+		return err
+	}
+	return validateConsumerName(name)
+}
+
 // validateSubject refuses subjects that would break the request they are put
 // into. It leaves the finer points, such as empty tokens, to the server.
 func validateSubject(subject string) error {

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,17 +44,17 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		if count == 0 && !redelivered(msg) {
 			// Work that failed can be asked for again, now or some time later.
 			fmt.Println("  ... not now, again in 200 ms")
-			warn(msg.NakWithDelay(200 * time.Millisecond))
+			demo.Warn(msg.NakWithDelay(200 * time.Millisecond))
 			return
 		}
-		warn(msg.Ack())
+		demo.Warn(msg.Ack())
 		if count++; count == total {
 			close(done)
 		}
 	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		// Most errors are temporary and Consume goes on by itself; when one is
 		// not, Closed is closed.
-		warn(err)
+		demo.Warn(err)
 	}))
 	if err != nil {
 		return err
@@ -82,14 +81,8 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 func redelivered(msg jetstream.Msg) bool {
 	meta, err := msg.Metadata()
 	if err != nil {
-		warn(err)
+		demo.Warn(err)
 		return false
 	}
 	return meta.NumDelivered > 1
-}
-
-func warn(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "warning:", err)
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,7 +44,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	count, done := 0, make(chan struct{})
 	cc, err := cons.Consume(func(msg jetstream.Msg) {
 		fmt.Printf("Received %q\n", msg.Data())
-		warn(msg.Ack())
+		demo.Warn(msg.Ack())
 		if count++; count == total {
 			close(done)
 		}
@@ -54,7 +53,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 			fmt.Println("  ... nothing heard of the server for a while")
 			return
 		}
-		warn(err)
+		demo.Warn(err)
 	}))
 	if err != nil {
 		return err
@@ -73,10 +72,4 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	cc.Drain()
 	<-cc.Closed()
 	return ctx.Err()
-}
-
-func warn(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "warning:", err)
-	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,11 +44,11 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	}()
 	for entry := range watcher.Updates() {
 		if entry == nil {
-			break // that was all there is
+			fmt.Println("Up to date, waiting for changes")
+			break
 		}
 		fmt.Printf("%s is %s\n", entry.Key(), entry.Value())
 	}
-	fmt.Println("Up to date, waiting for changes")
 
 	if _, err := kv.PutString(ctx, "north.2", "taken"); err != nil {
 		return err
@@ -68,5 +69,5 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 			return nil
 		}
 	}
-	return errors.New("the watch has ended")
+	return cmp.Or(ctx.Err(), errors.New("the watch has ended"))
 }

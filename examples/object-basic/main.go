@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// The context may have ended by now.
-		err = errors.Join(err, js.DeleteObjectStore(context.Background(), bucket))
-	}()
+	defer demo.DeleteObjectStore(js, bucket, &err)
 
 	watch, err := store.Watch(ctx, jetstream.UpdatesOnly())
 	if err != nil {
@@ -87,9 +85,10 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	if err := store.Delete(ctx, "greeting"); err != nil {
 		return err
 	}
-	if _, err := store.Get(ctx, "greeting"); errors.Is(err, jetstream.ErrObjectNotFound) {
-		fmt.Println("Deleted, and not found any more")
+	if _, err := store.GetString(ctx, "greeting"); !errors.Is(err, jetstream.ErrObjectNotFound) {
+		return fmt.Errorf("looking for a deleted object gave %w", err)
 	}
+	fmt.Println("Deleted, and not found any more")
 	return changes(ctx, watch)
 }
 
@@ -99,7 +98,7 @@ func changes(ctx context.Context, watch jetstream.ObjectWatcher) error {
 		select {
 		case info, ok := <-watch.Updates():
 			if !ok {
-				return errors.New("the watch has ended")
+				return cmp.Or(ctx.Err(), errors.New("the watch has ended"))
 			}
 			fmt.Printf("Seen: %q, deleted: %t\n", info.Name, info.Deleted)
 			if info.Deleted {

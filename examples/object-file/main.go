@@ -41,10 +41,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// The context may have ended by now.
-		err = errors.Join(err, js.DeleteObjectStore(context.Background(), bucket))
-	}()
+	defer demo.DeleteObjectStore(js, bucket, &err)
 
 	info, err := put(ctx, store, "backup", source)
 	if err != nil {

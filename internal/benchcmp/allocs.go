@@ -79,7 +79,7 @@ func marginal(ctx context.Context, urls links, w *workload.Workload, ref bool) (
 	r := &result{name: w.Name}
 	for i := range many {
 		s := many[i]
-		for _, m := range []metric{allocs, bytesOf} {
+		for _, m := range []metric{allocs, bytesAllocated} {
 			more := many[i].values[m]*float64(long) - few[i].values[m]*float64(short)
 			s.values[m] = more / float64(long-short)
 		}

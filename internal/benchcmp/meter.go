@@ -22,13 +22,13 @@ const (
 	cpu                // user and system time, µs
 	user               // µs
 	allocs
-	bytesOf    // allocated
+	bytesAllocated
 	peak       // MiB of heap beyond what there was before
 	p50        // µs; operations that are timed only
 	p99        // µs
 	goroutines // held by each idle thing
 	held       // bytes held by each idle thing
-	tripsOf    // round trips that the time is worth
+	roundTrips // round trips that the time is worth
 
 	metricCount
 )
@@ -64,7 +64,7 @@ func (m *meter) stop(ops int) sample {
 	s.values[cpu] = perOp(userTime - m.user + sys - m.sys)
 	s.values[user] = perOp(userTime - m.user)
 	s.values[allocs] = float64(mem.Mallocs-m.mem.Mallocs) / float64(ops)
-	s.values[bytesOf] = float64(mem.TotalAlloc-m.mem.TotalAlloc) / float64(ops)
+	s.values[bytesAllocated] = float64(mem.TotalAlloc-m.mem.TotalAlloc) / float64(ops)
 	s.values[peak] = growth
 	return s
 }
@@ -80,7 +80,7 @@ func (s *sample) complete(run *workload.Run) {
 		s.values[goroutines], s.values[held] = run.Footprint()
 	}
 	if run.RoundTrips {
-		s.values[tripsOf] = 1 / s.values[rate] / (2 * run.Delay).Seconds()
+		s.values[roundTrips] = 1 / s.values[rate] / (2 * run.Delay).Seconds()
 	}
 }
 

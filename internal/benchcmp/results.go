@@ -45,7 +45,7 @@ func figuresOf(of func(metric) float64) figures {
 		}
 		return 0
 	}
-	return figures{finite(rate), finite(cpu), finite(user), finite(allocs), finite(bytesOf)}
+	return figures{finite(rate), finite(cpu), finite(user), finite(allocs), finite(bytesAllocated)}
 }
 
 func keep(results []*result) []comparison {

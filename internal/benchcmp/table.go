@@ -20,7 +20,7 @@ func header() string {
 // row returns the line of one workload.
 func row(r *result) string {
 	return fmt.Sprintf(rowFormat, r.name,
-		pair(r, allocs, 1), pair(r, bytesOf, 0),
+		pair(r, allocs, 1), pair(r, bytesAllocated, 0),
 		spreadRatio(r, cpu), spreadRatio(r, user), spreadRatio(r, rate), fmt.Sprintf("x%.2f", r.ratio(peak)),
 		pair(r, p50, 0), pair(r, p99, 0), limitCell(r), holds(r), verdict(r))
 }
@@ -53,8 +53,8 @@ func holds(r *result) string {
 	case r.ours(goroutines) > 0:
 		return fmt.Sprintf("%.0f/%.0f g %.1f/%.1f K", r.ours(goroutines), r.theirs(goroutines),
 			r.ours(held)/1024, r.theirs(held)/1024)
-	case r.ours(tripsOf) > 0:
-		return fmt.Sprintf("%.2f/%.2f RTT", r.ours(tripsOf), r.theirs(tripsOf))
+	case r.ours(roundTrips) > 0:
+		return fmt.Sprintf("%.2f/%.2f RTT", r.ours(roundTrips), r.theirs(roundTrips))
 	}
 	return ""
 }

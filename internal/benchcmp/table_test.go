@@ -86,10 +86,10 @@ func TestVerdictNamesEachFigureThatIsShort(t *testing.T) {
 			"several", both("Next", map[metric][2]float64{allocs: {6, 39}, user: {1, 2}, rate: {1, 1}}),
 			"SHORT allocs 6 > 5.05, user 0.5 > 0.4, rate 1 < 1.35",
 		},
-		{"one round trip and some work", both("RoundTrips/KVKeys", map[metric][2]float64{tripsOf: {1.2, 2}}), "PASS"},
-		{"more than one round trip", both("RoundTrips/KVKeys", map[metric][2]float64{tripsOf: {1.3, 2}}), "SHORT trips 1.3 > 1.25"},
+		{"one round trip and some work", both("RoundTrips/KVKeys", map[metric][2]float64{roundTrips: {1.2, 2}}), "PASS"},
+		{"more than one round trip", both("RoundTrips/KVKeys", map[metric][2]float64{roundTrips: {1.3, 2}}), "SHORT trips 1.3 > 1.25"},
 		{
-			"a measured number of round trips", both("RoundTrips/ListStreams2000", map[metric][2]float64{tripsOf: {2.5, 9}}),
+			"a measured number of round trips", both("RoundTrips/ListStreams2000", map[metric][2]float64{roundTrips: {2.5, 9}}),
 			"SHORT trips 2.5 > 2.4",
 		},
 		{"no target", both("ObjectPut1G", map[metric][2]float64{allocs: {1, 1}}), "-"},

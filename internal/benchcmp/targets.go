@@ -132,8 +132,8 @@ func (f figure) short() bool {
 func (t target) exactFigures(r *result) []figure {
 	return chosen([]figure{
 		{"allocs", r.ours(allocs), t.allocs * (1 + exact), false},
-		{"B/op", r.ours(bytesOf), t.bytes * (1 + exact), false},
-		{"B ratio", r.ratio(bytesOf), t.bytesRatio * (1 + exact), false},
+		{"B/op", r.ours(bytesAllocated), t.bytes * (1 + exact), false},
+		{"B ratio", r.ratio(bytesAllocated), t.bytesRatio * (1 + exact), false},
 		{"goroutines", r.ours(goroutines), t.goroutines * (1 + exact), false},
 	})
 }
@@ -149,7 +149,7 @@ func (t target) figures(r *result) []figure {
 		{"user", r.ratio(user), t.user, false},
 		{"rate", r.ratio(rate), t.rate, true},
 		{"peak", r.ratio(peak), t.peak, false},
-		{"trips", r.ours(tripsOf), trips, false},
+		{"trips", r.ours(roundTrips), trips, false},
 	})...)
 }
 

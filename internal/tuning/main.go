@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/jetstream/internal/plot"
 )
 
 // chart is a measurement: series over the same values of one option.
@@ -64,38 +67,58 @@ func main() {
 
 func run(ctx context.Context, docs string, drawOnly bool) error {
 	file := filepath.Join(docs, "tuning", "figures.json")
-	var result report
 	if drawOnly {
-		content, err := os.ReadFile(file)
+		result, err := load(file)
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(content, &result); err != nil {
-			return err
-		}
-	} else {
-		result.Date = time.Now().UTC().Format(time.DateOnly)
-		result.System = fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-		for _, measure := range experiments {
-			measured, err := measure(ctx, full)
-			if err != nil {
-				return err
-			}
-			fmt.Print(table(measured), "\n")
-			result.Charts = append(result.Charts, measured)
-		}
-		content, err := json.MarshalIndent(result, "", "\t")
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, append(content, '\n'), 0o644); err != nil {
-			return err
-		}
+		return publish(docs, result)
 	}
-	return publish(docs, &result)
+	result, err := measureAll(ctx)
+	if err != nil {
+		return err
+	}
+	if err := save(file, result); err != nil {
+		return err
+	}
+	return publish(docs, result)
+}
+
+// measureAll runs all experiments and prints what they show.
+func measureAll(ctx context.Context) (*report, error) {
+	result := &report{
+		Date:   time.Now().UTC().Format(time.DateOnly),
+		System: fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()),
+	}
+	for _, measure := range experiments {
+		measured, err := measure(ctx, full)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Print(table(measured), "\n")
+		result.Charts = append(result.Charts, measured)
+	}
+	return result, nil
+}
+
+func load(file string) (*report, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	result := new(report)
+	return result, json.Unmarshal(content, result)
+}
+
+func save(file string, result *report) error {
+	content, err := json.MarshalIndent(result, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(content, '\n'), 0o644)
 }
 
 // publish writes the plots, and the tables into their places in the guide.
@@ -157,11 +180,7 @@ func figure(f float64) string {
 	case f == 0:
 		return "0"
 	case f >= 100:
-		digits := fmt.Sprintf("%.0f", f)
-		for i := len(digits) - 3; i > 0; i -= 3 {
-			digits = digits[:i] + "," + digits[i:]
-		}
-		return digits
+		return plot.Number(math.Round(f))
 	case f >= 10:
 		return fmt.Sprintf("%.1f", f)
 	default:

@@ -87,3 +87,17 @@ func DeleteBucket(js jetstream.JetStream, bucket string, err *error) {
 		*err = errors.Join(*err, fmt.Errorf("delete bucket %s: %w", bucket, delErr))
 	}
 }
+
+// DeleteObjectStore is DeleteStream for an object store.
+func DeleteObjectStore(js jetstream.JetStream, bucket string, err *error) {
+	if delErr := js.DeleteObjectStore(context.Background(), bucket); delErr != nil {
+		*err = errors.Join(*err, fmt.Errorf("delete object store %s: %w", bucket, delErr))
+	}
+}
+
+// Warn prints an error that does not end the example, if there is one.
+func Warn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "warning:", err)
+	}
+}

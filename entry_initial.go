@@ -1,8 +1,8 @@
 package jetstream
 
-// kvAskMax is how often a stream that grows faster than it can be read is asked for
+// maxAsks is how often a stream that grows faster than it can be read is asked for
 // what comes next.
-const kvAskMax = 4
+const maxAsks = 4
 
 // initialEntries finds out which message is the last one of those that were
 // there when a watch began.
@@ -98,7 +98,7 @@ func (i *initialEntries) answer(next uint64, known bool) (last, ask bool) {
 	switch {
 	case !known: // the next message is an occasion
 		return false, false
-	case next == 0 || i.asked >= kvAskMax:
+	case next == 0 || i.asked >= maxAsks:
 		i.complete = true
 	default:
 		i.next, i.asking = next, i.seen >= next
