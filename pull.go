@@ -171,7 +171,7 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	s.subject = s.consumer.nextSubject
 	s.engine.cfg = newPullConfig(opts, s.consumer.CachedInfo(), s.conn.MaxPayload())
 	s.engine.heartbeat.interval = opts.heartbeat
-	s.engine.heartbeat.lastSeen = time.Now()
+	s.engine.heartbeat.start(time.Now())
 	s.engine.pinID = s.consumer.pins.take(opts.group)
 	if err := s.open(s.inbox+"*", "", true, deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
