@@ -134,6 +134,10 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 	}
 	subject, reply, body := in.prepare(f)
 	in.mu.Unlock()
+	if redialing(in.conn) {
+		// Sent when the connection is up again.
+		return nil
+	}
 	if err := in.conn.PublishRequest(subject, reply, body); err != nil && in.abort(turn) {
 		return err
 	}

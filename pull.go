@@ -299,6 +299,10 @@ func (s *pullSubscription) pump() error {
 		}
 		subject, body := s.subject, s.render(&req)
 		s.mu.Unlock()
+		if redialing(s.conn) {
+			// The reconnect starts over.
+			return nil
+		}
 		if err := s.send(subject, id, body); err != nil {
 			return err
 		}
