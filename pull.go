@@ -35,7 +35,7 @@ type Consumer interface {
 	//
 	// Requests of 10 seconds and more carry a heartbeat of 5 seconds, so that a
 	// request lost on the way ends with [ErrNoHeartbeat]. One that the server
-	// never answers otherwise ends with [nats.ErrTimeout], a second after the
+	// never answers otherwise ends with [nats.ErrTimeout], two seconds after the
 	// waiting time; if the connection was down all that time, the error matches
 	// [nats.ErrDisconnected] too.
 	Fetch(batch int, opts ...FetchOpt) (MessageBatch, error)
