@@ -586,7 +586,7 @@ func TestInboxPrefixIsHonoured(t *testing.T) {
 
 func TestIdleConsumeAndIteratorCostOneGoroutineEach(t *testing.T) {
 	e := tpStart(t)
-	before := tpGoroutines()
+	before := tpRunning()
 	var ends []func()
 	for range 3 {
 		cc, err := e.cons.Consume(func(jetstream.Msg) {})
@@ -596,17 +596,17 @@ func TestIdleConsumeAndIteratorCostOneGoroutineEach(t *testing.T) {
 		ends = append(ends, cc.Stop, it.Stop)
 	}
 	// One for what follows the connection.
-	jstest.WaitFor(t, tpWait, "7 goroutines for 3 Consumes and 3 iterators", func() bool { return tpGoroutines() == before+6+1 })
+	jstest.WaitFor(t, tpWait, "7 goroutines for 3 Consumes and 3 iterators", func() bool { return len(before.since()) == 6+1 })
 	for _, end := range ends {
 		end()
 	}
-	tpWaitGoroutines(t, before)
+	before.wait(t, 0)
 }
 
 func TestManyStartsAndStopsLeaveNothingBehind(t *testing.T) {
 	// A10
 	e := tpStart(t)
-	before, subs := tpGoroutines(), e.nc.NumSubscriptions()
+	before, subs := tpRunning(), e.nc.NumSubscriptions()
 	for i := range 1000 {
 		cc, err := e.cons.Consume(func(jetstream.Msg) {})
 		mgOK(t, err)
@@ -630,14 +630,14 @@ func TestManyStartsAndStopsLeaveNothingBehind(t *testing.T) {
 		it.Stop()
 	}
 	jstest.WaitFor(t, tpWait, "subscriptions to go", func() bool { return e.nc.NumSubscriptions() == subs })
-	tpWaitGoroutines(t, before)
+	before.wait(t, 0)
 	e.waitInfo("requests to go", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 0 })
 }
 
 func TestFailedStartsLeaveNothingBehind(t *testing.T) {
 	// A13
 	e := tpStart(t)
-	before := tpGoroutines()
+	before := tpRunning()
 	e.nc.Close()
 	for range 100 {
 		_, err := e.cons.Consume(func(jetstream.Msg) {})
@@ -653,7 +653,5 @@ func TestFailedStartsLeaveNothingBehind(t *testing.T) {
 		_, err = e.cons.Next()
 		mgIs(t, err, nats.ErrConnectionClosed)
 	}
-	if n := tpGoroutines(); n > before {
-		t.Errorf("%d goroutines, %d before", n, before)
-	}
+	before.wait(t, 0)
 }

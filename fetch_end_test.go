@@ -81,7 +81,7 @@ func TestFetchBytesAllocatesForWhatItMayGet(t *testing.T) {
 func TestManyFetchesLeaveNothingBehind(t *testing.T) {
 	// A10 A26
 	e := tpStart(t)
-	before, subs := tpGoroutines(), e.nc.NumSubscriptions()
+	before, subs := tpRunning(), e.nc.NumSubscriptions()
 	for i := range 1000 {
 		switch i % 4 {
 		case 0:
@@ -104,10 +104,10 @@ func TestManyFetchesLeaveNothingBehind(t *testing.T) {
 	// At most one subscription is kept, with its goroutine and the one that
 	// follows the connection.
 	jstest.WaitFor(t, tpWait, "subscriptions to go", func() bool { return e.nc.NumSubscriptions() <= subs+1 })
-	jstest.WaitFor(t, tpWait, "goroutines to go", func() bool { return tpGoroutines() <= before+2 })
+	before.wait(t, 2)
 	e.waitInfo("requests to go", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 0 })
 	e.nc.Close()
-	tpWaitGoroutines(t, before)
+	before.wait(t, 0)
 }
 
 func TestClosedConnectionEndsFetches(t *testing.T) {

@@ -517,7 +517,7 @@ func TestBatchThatIsNeverReadEndsAndLeavesNothingBehind(t *testing.T) {
 	e := tpStart(t)
 	e.publish(700)
 	e.info()
-	before, subs := tpGoroutines(), e.nc.NumSubscriptions()
+	before, subs := tpRunning(), e.nc.NumSubscriptions()
 	for i := range 100 {
 		_, err := e.cons.Fetch(3)
 		mgOK(t, err)
@@ -530,7 +530,7 @@ func TestBatchThatIsNeverReadEndsAndLeavesNothingBehind(t *testing.T) {
 	}
 	jstest.WaitFor(t, tpWait, "subscriptions to be put back", func() bool { return e.nc.NumSubscriptions() <= subs+16 })
 	e.nc.Close()
-	tpWaitGoroutines(t, before)
+	before.wait(t, 0)
 }
 
 func TestFetchesOneAfterTheOtherShareASubscription(t *testing.T) {

@@ -77,7 +77,7 @@ func tpEnter(t *testing.T, nc, admin *nats.Conn, replicas int, adjust ...func(*j
 
 func tpHandle(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(tpWait))
 	mgOK(t, err)
 	return js
 }
@@ -429,16 +429,37 @@ func tpStacks() []string {
 	})
 }
 
-// tpGoroutines counts the goroutines that run for this package.
-func tpGoroutines() int { return len(tpStacks()) }
+// tpGoroutines are the goroutines that ran for this package at some time, by
+// what their stacks begin with. Some may have been about to end, those of an
+// earlier test for example, so their number says nothing.
+type tpGoroutines map[string]bool
 
-// tpWaitGoroutines waits until there are at most so many goroutines.
-func tpWaitGoroutines(t testing.TB, want int) {
+func tpRunning() tpGoroutines {
+	running := make(tpGoroutines)
+	for _, stack := range tpStacks() {
+		running[tpGoroutine(stack)] = true
+	}
+	return running
+}
+
+// tpGoroutine returns the name of the goroutine with a stack, as in "goroutine 7".
+func tpGoroutine(stack string) string {
+	name, _, _ := strings.Cut(stack, " [")
+	return name
+}
+
+// since returns the stacks of the goroutines that run now and did not then.
+func (g tpGoroutines) since() []string {
+	return slices.DeleteFunc(tpStacks(), func(stack string) bool { return g[tpGoroutine(stack)] })
+}
+
+// wait waits until at most so many goroutines run that did not run then.
+func (g tpGoroutines) wait(t testing.TB, most int) {
 	t.Helper()
 	deadline := time.Now().Add(tpWait)
-	for stacks := tpStacks(); len(stacks) > want; stacks = tpStacks() {
+	for stacks := g.since(); len(stacks) > most; stacks = g.since() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, want at most %d\n%s", len(stacks), want, strings.Join(stacks, "\n\n"))
+			t.Fatalf("%d goroutines more, want at most %d\n%s", len(stacks), most, strings.Join(stacks, "\n\n"))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
