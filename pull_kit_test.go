@@ -174,6 +174,14 @@ func (e *tpEnv) waitInfo(what string, cond func(*jetstream.ConsumerInfo) bool) {
 	jstest.WaitFor(e.t, tpWait, what, func() bool { return cond(e.info()) })
 }
 
+// known waits until n messages are pending, all of which the consumer is yet to
+// deliver: the server counts new messages in a moment after it has acknowledged
+// them, and a request without wait takes what is counted.
+func (e *tpEnv) known(n uint64) {
+	e.t.Helper()
+	e.waitInfo("new messages to be counted in", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == n })
+}
+
 // incoming counts what the connection under test receives from here on. The
 // function it returns waits until n messages have come: the server counts a
 // message as delivered before it has sent it.
