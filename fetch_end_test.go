@@ -33,7 +33,7 @@ func TestCancelledFetchHandsOverWhatHasComeAndReturnsTheRest(t *testing.T) {
 		cancel()
 		mgSame(t, batch.Error(), context.Canceled)
 		// What the batch did not get comes again now and not after the AckWait of
-		// a minute.
+		// minutes.
 		for log.distinct(t) < 500 {
 			batch, err := e.cons.Fetch(500-log.distinct(t), jetstream.FetchMaxWait(tpWait))
 			mgOK(t, err)

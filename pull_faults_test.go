@@ -675,7 +675,7 @@ func TestMessagesThatArriveAfterAFetchEndedAreHandedBack(t *testing.T) {
 	e.publish(10)
 	e.waitInfo("delivery to nobody", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 10 })
 	p.Heal()
-	// The AckWait is a minute.
+	// The AckWait is minutes.
 	var log tpLog
 	batch, err = e.cons.Fetch(10, jetstream.FetchMaxWait(tpWait))
 	for _, m := range tpFetched(t, 10, batch, err) {

@@ -22,6 +22,10 @@ const (
 	// tpWait is how long the tests of consuming wait for what must happen.
 	tpWait = 15 * time.Second
 
+	// tpAckWait is longer than any test takes, also on a busy machine, so that
+	// nothing comes again by itself.
+	tpAckWait = 5 * time.Minute
+
 	tpStream   = "S"
 	tpConsumer = "C"
 	tpSubject  = "s.x"
@@ -66,7 +70,7 @@ func tpEnter(t *testing.T, nc, admin *nats.Conn, replicas int, adjust ...func(*j
 	ctx := mgContext(t)
 	_, err := e.adminJS.CreateStream(ctx, jetstream.StreamConfig{Name: tpStream, Subjects: []string{"s.>"}, Replicas: replicas})
 	mgOK(t, err)
-	cfg := jetstream.ConsumerConfig{Durable: tpConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute}
+	cfg := jetstream.ConsumerConfig{Durable: tpConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: tpAckWait}
 	for _, f := range adjust {
 		f(&cfg)
 	}
