@@ -77,11 +77,12 @@ func newHostile(seed uint64) *hostileServer {
 func startHostile(t *testing.T, seed uint64) *hostileServer {
 	t.Helper()
 	s := newHostile(seed)
-	s.RawServer = jstest.StartRawServer(t, s.answer)
+	// When the server has been closed, which waits for what it is answering.
 	t.Cleanup(func() {
 		s.returned()
 		s.timers.Wait()
 	})
+	s.RawServer = jstest.StartRawServer(t, s.answer)
 	return s
 }
 
