@@ -102,7 +102,7 @@ func TestConsumeOutlastsStatuses(t *testing.T) {
 			cc, err := cons.Consume(log.take, jetstream.PullMaxMessages(10), errs.handler())
 			mgOK(t, err)
 			// The default heartbeat could not help yet.
-			log.waitFor(t, 20, 10*time.Second)
+			log.wait(t, 20)
 			cc.Stop()
 			tpDone(t, "the end", cc.Closed())
 			log.inOrderOnce(t, 20)

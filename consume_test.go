@@ -246,8 +246,8 @@ func TestConsumeByBytesGoesOnAfterExactFit(t *testing.T) {
 		var errs tpErrors
 		cc, err := e.cons.Consume(log.take, append(opts, errs.handler())...)
 		mgOK(t, err)
-		// Well before the heartbeat could help it on.
-		log.waitFor(t, 9, 10*time.Second)
+		// Before the heartbeat could help it on.
+		log.wait(t, 9)
 		cc.Stop()
 		tpDone(t, "the end", cc.Closed())
 		errs.none(t)
@@ -423,7 +423,7 @@ func TestLimitsSetLaterAreLearnt(t *testing.T) {
 	var errs tpErrors
 	cc, err := e.cons.Consume(log.take, errs.handler())
 	mgOK(t, err)
-	log.waitFor(t, 50, 10*time.Second)
+	log.wait(t, 50)
 	cc.Stop()
 	log.inOrderOnce(t, 50)
 	for _, err := range errs.all() {
@@ -494,14 +494,14 @@ func TestRefillIsNeverForgotten(t *testing.T) {
 	t.Parallel()
 	// B73
 	e := tpStart(t)
-	e.publish(1000)
+	e.publish(300)
 	var log tpLog
 	cc, err := e.cons.Consume(log.take, jetstream.PullMaxMessages(1))
 	mgOK(t, err)
 	defer cc.Stop()
 	// A stall would last until the heartbeat is missing, after 30 seconds.
-	log.wait(t, 1000)
-	log.inOrderOnce(t, 1000)
+	log.wait(t, 300)
+	log.inOrderOnce(t, 300)
 }
 
 func TestAcknowledgingFromAnyGoroutineDoesNotHoldUpMessages(t *testing.T) {

@@ -19,14 +19,18 @@ const tpClusterWait = 60 * time.Second
 
 // tpCluster runs a cluster with a stream and a consumer of so many replicas. The
 // connection under test and the one that looks on know all nodes.
-func tpCluster(t *testing.T, replicas int) (*jstest.Cluster, *tpEnv) {
+func tpCluster(t *testing.T, replicas int, adjust ...func(*jetstream.ConsumerConfig)) (*jstest.Cluster, *tpEnv) {
 	t.Helper()
 	c := jstest.StartCluster(t)
-	e := tpEnter(t, jstest.ConnectURL(t, c.URL()), jstest.ConnectURL(t, c.URL()), replicas)
+	e := tpEnter(t, jstest.ConnectURL(t, c.URL()), jstest.ConnectURL(t, c.URL()), replicas, adjust...)
 	c.StreamLeader(tpStream)
 	c.ConsumerLeader(tpStream, tpConsumer)
 	return c, e
 }
+
+// tpLossy is for faults that lose messages on their way: these come again well
+// within tpClusterWait.
+func tpLossy(cfg *jetstream.ConsumerConfig) { cfg.AckWait = 20 * time.Second }
 
 // tpTraffic consumes in all ways at once while messages are published.
 type tpTraffic struct {
@@ -190,7 +194,7 @@ func (tr *tpTraffic) only(t *testing.T, allowed ...error) {
 
 func TestLeaderChangesAreOvercome(t *testing.T) {
 	t.Parallel()
-	c, e := tpCluster(t, 3)
+	c, e := tpCluster(t, 3, tpLossy)
 	tr := tpStartTraffic(t, e)
 	tr.flows(t, 50)
 	for range 2 {
@@ -330,7 +334,7 @@ func TestConsumingResumesWhenTheOnlyOwnerIsBack(t *testing.T) {
 
 func TestKilledNodeIsOvercome(t *testing.T) {
 	t.Parallel()
-	c, e := tpCluster(t, 3)
+	c, e := tpCluster(t, 3, tpLossy)
 	tr := tpStartTraffic(t, e)
 	tr.flows(t, 50)
 	// First whoever leads the consumer, then the node of the client.

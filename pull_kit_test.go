@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// tpWait is how long the tests of consuming wait for what must happen.
-	tpWait = 15 * time.Second
+	// tpWait is how long the tests of consuming wait for what must happen. The
+	// default heartbeat is missing after 30 seconds, so it cannot help.
+	tpWait = 25 * time.Second
 
 	// tpAckWait is longer than any test takes, also on a busy machine, so that
 	// nothing comes again by itself.
@@ -253,15 +254,10 @@ func (l *tpLog) all() []jetstream.Msg {
 // wait returns once n messages have come.
 func (l *tpLog) wait(t testing.TB, n int) {
 	t.Helper()
-	l.waitFor(t, n, tpWait)
-}
-
-func (l *tpLog) waitFor(t testing.TB, n int, timeout time.Duration) {
-	t.Helper()
-	deadline := time.Now().Add(timeout)
+	deadline := time.Now().Add(tpWait)
 	for l.len() < n {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d messages came in %v, want %d", l.len(), timeout, n)
+			t.Fatalf("%d messages came in %v, want %d", l.len(), tpWait, n)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
