@@ -40,6 +40,17 @@ func puStart(t *testing.T) (*jstest.Proxy, *pullConsumer, *jstest.Recorder) {
 	return n.Proxy(), cons.(*pullConsumer), pulls
 }
 
+// puSeen returns the requests that the server has got, one at least. Whoever looks
+// on hears of them a moment later.
+func puSeen(t *testing.T, c *pullConsumer, pulls *jstest.Recorder) []jstest.PullRequest {
+	t.Helper()
+	if err := c.js.conn.FlushTimeout(subDeadline); err != nil {
+		t.Fatal(err)
+	}
+	pulls.WaitN(t, 1, subDeadline)
+	return pulls.Pulls(t)
+}
+
 // The connection is lost, and the news of it are still on their way.
 func TestConsumeSendsNothingBeforeItHearsOfAnOutage(t *testing.T) {
 	t.Parallel()
@@ -65,8 +76,8 @@ func TestConsumeSendsNothingBeforeItHearsOfAnOutage(t *testing.T) {
 			t.Fatal("messages are missing")
 		}
 	}
-	got := pulls.Pulls(t)
-	if len(got) == 0 || got[0].Batch != 20 {
+	got := puSeen(t, c, pulls)
+	if got[0].Batch != 20 {
 		t.Fatalf("requests are %+v", got)
 	}
 	for _, pull := range got[1:] {
@@ -101,12 +112,7 @@ func TestFetchIsSentOnceIfItBeginsBeforeTheNewsOfAnOutage(t *testing.T) {
 	if n != 10 || batch.Error() != nil {
 		t.Errorf("%d messages, %v", n, batch.Error())
 	}
-	// What was sent first has been seen by then.
-	if err := c.js.conn.FlushTimeout(subDeadline); err != nil {
-		t.Fatal(err)
-	}
-	jstest.WaitFor(t, subDeadline, "the request to be seen", func() bool { return pulls.Len() > 0 })
-	if got := pulls.Len(); got != 1 {
-		t.Errorf("%d requests", got)
+	if got := puSeen(t, c, pulls); len(got) != 1 {
+		t.Errorf("requests are %+v", got)
 	}
 }
