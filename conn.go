@@ -203,6 +203,15 @@ func (h *connHub) observe(up, closed bool) {
 	}
 }
 
+// redialing reports whether nc has lost its server and core looks for one. The
+// listeners may not have heard of it yet. What is sent then waits in core's
+// buffer and reaches the next server besides what is requested anew, so that
+// twice as much would be delivered as there is room for.
+func redialing(nc *nats.Conn) bool {
+	up, closed := connState(nc)
+	return !up && !closed
+}
+
 // connState reports whether nc is usable for requests now, and whether it is
 // closed for good. A draining connection still delivers and counts as up.
 func connState(nc *nats.Conn) (up, closed bool) {

@@ -31,8 +31,8 @@ func TestConsumeReportsMissingConsumerAndEnds(t *testing.T) {
 	}
 	mgSame(t, got[0], nats.ErrNoResponders)
 	mgSame(t, got[1], jetstream.ErrNoHeartbeat)
-	if d := errs.when(1).Sub(started); d < time.Second || d > 1500*time.Millisecond {
-		t.Errorf("missing heartbeat was reported after %v, want 1s to 1.5s", d)
+	if d := errs.when(1).Sub(started); d < time.Second || d > 10*time.Second {
+		t.Errorf("missing heartbeat was reported after %v, want 1s or little more", d)
 	}
 	mgSame(t, got[len(got)-1], jetstream.ErrConsumerNotFound)
 }
@@ -102,7 +102,7 @@ func TestConsumeOutlastsStatuses(t *testing.T) {
 			cc, err := cons.Consume(log.take, jetstream.PullMaxMessages(10), errs.handler())
 			mgOK(t, err)
 			// The default heartbeat could not help yet.
-			log.waitFor(t, 20, 10*time.Second)
+			log.wait(t, 20)
 			cc.Stop()
 			tpDone(t, "the end", cc.Closed())
 			log.inOrderOnce(t, 20)
@@ -148,7 +148,7 @@ func TestRequestThatIsLostWithItsServerHoldsUpNothing(t *testing.T) {
 		e.publish(10)
 		log.wait(t, 16)
 		cc.Stop()
-		if got := errs.all(); len(got) != 1 || got[0] != c.err {
+		if got := errs.wait(t, 1); len(got) != 1 || got[0] != c.err {
 			t.Errorf("errors are %v, want %v once", got, c.err)
 		}
 	}

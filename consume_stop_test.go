@@ -74,7 +74,7 @@ func TestDrainHandlesWhatHasArrived(t *testing.T) {
 	mgEqual(t, "calls", calls.Load(), int32(10))
 	e.settled()
 	mgEqual(t, "requests while draining", pulls.Len(), 0)
-	mgEqual(t, "messages not delivered", e.info().NumPending, uint64(5))
+	e.known(5)
 }
 
 func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
@@ -111,7 +111,9 @@ func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
 		})
 		t.Run(name+" in the error handler", func(t *testing.T) {
 			t.Parallel()
-			cons, fake := tpFake(t)
+			s := jstest.StartServer(t)
+			nc := jstest.Connect(t, s)
+			cons, fake := tpFakeOver(t, nc, jstest.Connect(t, s))
 			fake.OnPull(jstest.Status(409, "Something Else"))
 			got := make(chan jetstream.ConsumeContext, 16)
 			cc, err := cons.Consume(func(jetstream.Msg) {}, jetstream.ConsumeErrHandler(func(cc jetstream.ConsumeContext, err error) {
@@ -126,9 +128,12 @@ func TestStopAndDrainMayBeCalledInHandlers(t *testing.T) {
 			if <-got != cc {
 				t.Error("the error handler got another context than Consume returned")
 			}
-			n := len(fake.Pulls())
-			time.Sleep(200 * time.Millisecond)
-			mgEqual(t, "requests after the end", len(fake.Pulls()), n)
+			// One may have been on its way. In a second, there would be four.
+			n := nc.Stats().OutMsgs
+			time.Sleep(time.Second)
+			if more := nc.Stats().OutMsgs - n; more > 1 {
+				t.Errorf("%d requests after the end", more)
+			}
 		})
 	}
 }

@@ -12,7 +12,7 @@ const (
 
 	// errQueueLinger is how long the end of consuming is held back for an error
 	// handler that is still running.
-	errQueueLinger = time.Second
+	errQueueLinger = 2 * time.Second
 )
 
 // errQueue hands errors to a handler one after the other, on a goroutine that

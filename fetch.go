@@ -37,8 +37,9 @@ const (
 	ackReplyOverhead = len("$JS.ACK...1.1.1.1000000000000000000.0") + 1
 
 	// fetchGrace is how much longer than on the server a fetch may take on the
-	// client, to let the server's word on its end arrive.
-	fetchGrace = time.Second
+	// client, to let the server's word on its end arrive, also if one of the two
+	// gets no processor for a second.
+	fetchGrace = 2 * time.Second
 )
 
 // FetchMaxWait sets how long a fetch waits for its messages. The default is 30

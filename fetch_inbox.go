@@ -85,7 +85,7 @@ type fetch struct {
 	resent             bool
 
 	deadline  time.Time
-	lastSeen  time.Time
+	heartbeat heartbeatClock
 	active    bool
 	cancelCtx func() bool
 	result    error // once it has ended
@@ -117,7 +117,7 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 		in.retire(false)
 		return nats.ErrConnectionClosed
 	}
-	in.slot = fetch{consumer: c, req: *req, sink: sink, deadline: deadline, lastSeen: now}
+	in.slot = fetch{consumer: c, req: *req, sink: sink, deadline: deadline, heartbeat: heartbeatClock{req.heartbeat, now, 0}}
 	in.turn++
 	f, turn := &in.slot, in.turn
 	in.fetch = f
@@ -133,6 +133,10 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 	}
 	subject, reply, body := in.prepare(f)
 	in.mu.Unlock()
+	if redialing(in.conn) {
+		// Sent when the connection is up again.
+		return nil
+	}
 	if err := in.conn.PublishRequest(subject, reply, body); err != nil && in.abort(turn) {
 		return err
 	}
@@ -150,7 +154,7 @@ func (c *pullConsumer) acknowledges() bool {
 // the lock held.
 func (in *fetchInbox) renew(f *fetch, now time.Time) (subject, reply string, body []byte, ok bool) {
 	f.resent = f.sent
-	f.lastSeen = now
+	f.heartbeat.start(now)
 	if f.req.expires > 0 {
 		f.req.expires = min(f.req.expires, f.deadline.Sub(now)-fetchGrace)
 		if f.req.expires <= 0 {
@@ -407,11 +411,12 @@ func (in *fetchInbox) tick() {
 			err = errFetchDisconnected
 		}
 		in.interrupt(f, err)
-	case f.active || !in.up || f.req.heartbeat == 0:
+	default:
+		missed := f.heartbeat.overdue(f.active || !in.up || f.req.heartbeat == 0, now)
 		f.active = false
-		f.lastSeen = now
-	case now.Sub(f.lastSeen) >= 2*f.req.heartbeat:
-		in.interrupt(f, ErrNoHeartbeat)
+		if missed {
+			in.interrupt(f, ErrNoHeartbeat)
+		}
 	}
 	over := in.fetch == nil
 	if !over && !f.ending {

@@ -238,7 +238,8 @@ func TestDoubleAckWaitsForTheConfirmation(t *testing.T) {
 	mgSame(t, m.DoubleAck(mgContext(t)), nats.ErrNoResponders)
 
 	seen := msgWatch(e, m.Reply())
-	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	// Nothing would be sent if it were over before.
+	short, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	mgIs(t, m.DoubleAck(short), context.DeadlineExceeded)
 	mgIs(t, m.DoubleAck(mgExpired(t)), context.DeadlineExceeded)
@@ -283,7 +284,7 @@ func TestDoubleAckAppliesTheDefaultTimeout(t *testing.T) {
 	// An endless context and one that can only be canceled go different ways.
 	cancelable, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	cons, err := js.Consumer(context.Background(), tpStream, tpConsumer)
+	cons, err := js.Consumer(mgContext(t), tpStream, tpConsumer)
 	mgOK(t, err)
 	m, err := cons.Next(jetstream.FetchMaxWait(msgDeadline))
 	mgOK(t, err)

@@ -41,7 +41,7 @@ func TestIteratorOfClosedConnectionSaysSo(t *testing.T) {
 	e.nc.Close()
 	select {
 	case err = <-errs:
-	case <-time.After(3 * time.Second):
+	case <-time.After(tpWait):
 		t.Fatal("Next is still blocked")
 	}
 	check := func(err error) {
@@ -125,7 +125,8 @@ func TestIteratorByBytesAllocatesNoBufferInAdvance(t *testing.T) {
 		it.Stop()
 	}
 	runtime.ReadMemStats(&after)
-	if bytes := (after.TotalAlloc - before.TotalAlloc) / n; bytes > 64<<10 {
+	// The server allocates, too, and may be at something else.
+	if bytes := (after.TotalAlloc - before.TotalAlloc) / n; bytes > 1<<20 {
 		t.Errorf("Messages allocates %d bytes", bytes)
 	}
 }

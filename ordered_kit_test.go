@@ -37,9 +37,10 @@ func ordStart(t *testing.T) *ordEnv {
 
 func ordOn(t *testing.T, nc *nats.Conn, url string) *ordEnv {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	// For all that a test does, on a machine that may be busy.
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(ordWait))
 	ordOK(t, err)
 	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, Storage: jetstream.MemoryStorage})
 	ordOK(t, err)
@@ -76,10 +77,20 @@ func (e *ordEnv) ordered(cfg jetstream.OrderedConsumerConfig) jetstream.Consumer
 	return cons
 }
 
-// deleteCurrent deletes the consumer of the server in use.
-func (e *ordEnv) deleteCurrent(cons jetstream.Consumer) {
+// deleteCurrent deletes the consumer of the server in use and returns its name.
+// What is seen of a new one may lag behind its messages.
+func (e *ordEnv) deleteCurrent(cons jetstream.Consumer) (name string) {
 	e.t.Helper()
-	ordOK(e.t, e.stream.DeleteConsumer(e.ctx, cons.CachedInfo().Name))
+	jstest.WaitFor(e.t, ordWait, "the consumer in use to be there", func() bool {
+		name = cons.CachedInfo().Name
+		err := e.stream.DeleteConsumer(e.ctx, name)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return false
+		}
+		ordOK(e.t, err)
+		return true
+	})
+	return name
 }
 
 // consumers returns the names of all consumers of the server.
@@ -178,9 +189,9 @@ func ordClosed(t testing.TB, cc jetstream.ConsumeContext) {
 	}
 }
 
-// ordBeat makes silence of the server be noticed within a second and a half. A
-// request that meets the deletion of its consumer gets no answer from the server.
-func ordBeat() jetstream.PullHeartbeat { return jetstream.PullHeartbeat(500 * time.Millisecond) }
+// ordBeat makes silence of the server be noticed soon after two seconds. A request
+// that meets the deletion of its consumer gets no answer from the server.
+func ordBeat() jetstream.PullHeartbeat { return jetstream.PullHeartbeat(time.Second) }
 
 // ordDrain takes messages out of an iterator until it says that it is closed.
 func ordDrain(t testing.TB, it jetstream.MessagesContext) []uint64 {

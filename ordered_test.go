@@ -341,7 +341,7 @@ func TestOrderedConsumerHasOneUseAtATime(t *testing.T) {
 	}
 
 	fetching := e.ordered(jetstream.OrderedConsumerConfig{})
-	batch, err := fetching.Fetch(30, jetstream.FetchMaxWait(2*time.Second))
+	batch, err := fetching.Fetch(30, jetstream.FetchMaxWait(3*time.Second))
 	ordOK(t, err)
 	refused(fetching, jetstream.ErrOrderConsumerUsedAsFetch, jetstream.ErrOrderedConsumerConcurrentRequests)
 	ordWant(t, ordBatch(t, batch), ordRange(1, 20))
@@ -526,8 +526,7 @@ func TestOrderedConsumeGoesOnWhileTheErrorHandlerBlocks(t *testing.T) {
 	cc, err := cons.Consume(sink.handle, jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { <-release }), ordBeat())
 	ordOK(t, err)
 	for i := range 3 {
-		name := cons.CachedInfo().Name
-		ordOK(t, e.stream.DeleteConsumer(e.ctx, name))
+		name := e.deleteCurrent(cons)
 		jstest.WaitFor(t, ordWait, "a new consumer", func() bool { return cons.CachedInfo().Name != name })
 		e.publish("s.x", 5)
 		sink.await(5 * (i + 1))
@@ -558,17 +557,15 @@ func TestOrderedHandlersDoNotOverlapAcrossResets(t *testing.T) {
 			gate <- struct{}{}
 		}
 		// The handler is in the middle of a message when all breaks.
-		name := cons.CachedInfo().Name
 		if i%2 == 0 {
+			name := cons.CachedInfo().Name
 			n.Proxy().Cut()
-		} else {
-			ordOK(t, e.stream.DeleteConsumer(e.ctx, name))
-			// Noticed when the handler gets to the status.
-			gate <- struct{}{}
-		}
-		if i%2 == 0 {
 			jstest.WaitFor(t, ordWait, "a new consumer", func() bool { return cons.CachedInfo().Name != name })
+			continue
 		}
+		e.deleteCurrent(cons)
+		// Noticed when the handler gets to the status.
+		gate <- struct{}{}
 	}
 	close(gate)
 	sink.await(60)

@@ -68,7 +68,7 @@ func TestRequestOfHighestPriorityIsServedFirst(t *testing.T) {
 	ccHigh, err := e.again().Consume(high.take, group, jetstream.PullPrioritized(0))
 	mgOK(t, err)
 	defer ccHigh.Stop()
-	e.settled()
+	e.waitInfo("both requests to wait", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 2 })
 	e.publish(100)
 	high.wait(t, 100)
 	mgEqual(t, "messages of lower priority", low.len(), 0)
@@ -132,8 +132,8 @@ func TestLostPinLeadsToAnImmediateRequest(t *testing.T) {
 	mgOK(t, err)
 	mgOK(t, st.UnpinConsumer(mgContext(t), tpConsumer, "A"))
 	e.publish(20)
-	// Long before the heartbeat of 15 seconds.
-	log.waitFor(t, 40, 5*time.Second)
+	// Before the heartbeat could help it on.
+	log.wait(t, 40)
 	for _, err := range errs.all() {
 		mgSame(t, err, jetstream.ErrPinIDMismatch)
 	}
@@ -146,9 +146,11 @@ func TestOverflowRequestsWaitForTheirMinimum(t *testing.T) {
 	var log tpLog
 	var errs tpErrors
 	cc, err := e.cons.Consume(log.take, jetstream.PullPriorityGroup("A"), jetstream.PullMinPending(110),
-		jetstream.PullExpiry(time.Second), errs.handler())
+		jetstream.PullExpiry(2*time.Second), errs.handler())
 	mgOK(t, err)
 	e.publish(100)
+	e.known(100)
+	// A request has waited for its whole time.
 	pulls := e.pulls()
 	pulls.WaitN(t, 2, tpWait)
 	mgEqual(t, "messages below the minimum", log.len(), 0)

@@ -35,7 +35,7 @@ type Consumer interface {
 	//
 	// Requests of 10 seconds and more carry a heartbeat of 5 seconds, so that a
 	// request lost on the way ends with [ErrNoHeartbeat]. One that the server
-	// never answers otherwise ends with [nats.ErrTimeout], a second after the
+	// never answers otherwise ends with [nats.ErrTimeout], two seconds after the
 	// waiting time; if the connection was down all that time, the error matches
 	// [nats.ErrDisconnected] too.
 	Fetch(batch int, opts ...FetchOpt) (MessageBatch, error)
@@ -169,7 +169,7 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	s.subject = s.consumer.nextSubject
 	s.engine.cfg = newPullConfig(opts, s.consumer.CachedInfo(), s.conn.MaxPayload())
 	s.engine.heartbeat.interval = opts.heartbeat
-	s.engine.heartbeat.lastSeen = time.Now()
+	s.engine.heartbeat.start(time.Now())
 	s.engine.pinID = s.consumer.pins.take(opts.group)
 	if err := s.open(s.inbox+"*", "", floodLimits(opts, s.conn.MaxPayload()), deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
@@ -293,6 +293,10 @@ func (s *pullSubscription) pump() error {
 		}
 		subject, body := s.subject, s.render(&req)
 		s.mu.Unlock()
+		if redialing(s.conn) {
+			// The reconnect starts over.
+			return nil
+		}
 		if err := s.send(subject, id, body); err != nil {
 			return err
 		}

@@ -238,7 +238,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 		req.heartbeat = min(req.heartbeat, req.expires/2)
 	}
 	if !e.watching() {
-		e.heartbeat.lastSeen = now
+		e.heartbeat.start(now)
 	}
 	e.served = false
 	e.nextID++
@@ -517,7 +517,7 @@ func (e *pullEngine) reconnected(bufferedMsgs, bufferedBytes int, now time.Time)
 	e.connected = true
 	e.abandon(bufferedMsgs, bufferedBytes)
 	e.alive()
-	e.heartbeat.lastSeen = now
+	e.heartbeat.start(now)
 }
 
 // pause gives up all requests and makes no more until restart.
@@ -532,7 +532,7 @@ func (e *pullEngine) restart(inHand int, now time.Time) {
 	e.paused = false
 	e.abandon(inHand, 0)
 	e.alive()
-	e.heartbeat.lastSeen = now
+	e.heartbeat.start(now)
 }
 
 // watching reports whether a sign of life can be expected from the server.

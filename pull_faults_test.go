@@ -3,6 +3,7 @@ package jetstream_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,8 +102,12 @@ func TestConsumingGoesOnAfterRestart(t *testing.T) {
 			if name == "none" {
 				mgEqual(t, "messages", all.len(), total+100)
 			}
+			// A request may come between the end of JetStream and that of the
+			// connection.
 			for _, err := range errs.all() {
-				mgSame(t, err, jetstream.ErrServerShutdown)
+				if err != nats.ErrNoResponders {
+					mgSame(t, err, jetstream.ErrServerShutdown)
+				}
 			}
 		})
 	}
@@ -242,18 +247,18 @@ func TestNothingIsRequestedOrMissedWhileDisconnected(t *testing.T) {
 	cc, err := e.cons.Consume(func(m jetstream.Msg) {
 		<-gate
 		log.take(m)
-	}, jetstream.PullMaxMessages(10), jetstream.PullHeartbeat(500*time.Millisecond), errs.handler())
+	}, jetstream.PullMaxMessages(10), jetstream.PullHeartbeat(time.Second), errs.handler())
 	mgOK(t, err)
 	defer cc.Stop()
 	arrived(10)
-	it, err := e.again().Messages(jetstream.PullHeartbeat(500 * time.Millisecond))
+	it, err := e.again().Messages(jetstream.PullHeartbeat(time.Second))
 	mgOK(t, err)
 	defer it.Stop()
 	pulls := e.pulls()
 	e.down(p)
 	close(gate)
 	log.wait(t, 10)
-	_, err = it.Next(jetstream.NextMaxWait(2500 * time.Millisecond))
+	_, err = it.Next(jetstream.NextMaxWait(3 * time.Second))
 	mgSame(t, err, nats.ErrTimeout)
 	p.Refuse(false)
 	jstest.WaitFor(t, tpWait, "the reconnect", e.nc.IsConnected)
@@ -348,12 +353,13 @@ func TestStopAfterCountsThroughExpiryAndReconnect(t *testing.T) {
 	// A29
 	p, e := tpStartLink(t)
 	pulls := e.pulls()
+	// Before the first request, which would else expire unused on a busy machine.
+	e.publish(2)
 	var log tpLog
 	var errs tpErrors
-	cc, err := e.cons.Consume(log.take, jetstream.StopAfter(8), jetstream.PullExpiry(time.Second),
-		jetstream.PullHeartbeat(500*time.Millisecond), errs.handler())
+	cc, err := e.cons.Consume(log.take, jetstream.StopAfter(8), jetstream.PullExpiry(2*time.Second),
+		jetstream.PullHeartbeat(time.Second), errs.handler())
 	mgOK(t, err)
-	e.publish(2)
 	got := e.requested(pulls, 3)
 	for i, want := range []int{8, 6, 6} {
 		mgEqual(t, "batch", got[i].Batch, want)
@@ -393,15 +399,18 @@ func TestRequestsFromBeforeAReconnectDoNotRaiseStopAfter(t *testing.T) {
 func TestShutdownIsReportedBeforeTheEndOfTheConnection(t *testing.T) {
 	t.Parallel()
 	n := jstest.StartNode(t)
-	e := tpEnter(t, jstest.ConnectURL(t, n.URL(), nats.MaxReconnects(0)), jstest.ConnectURL(t, n.URL()), 1)
+	// Core drops what is queued when it gives up, so it must not do so at once: the
+	// status may be queued still.
+	e := tpEnter(t, jstest.ConnectURL(t, n.URL(), nats.MaxReconnects(20)), jstest.ConnectURL(t, n.URL()), 1)
 	var errs tpErrors
 	cc, err := e.cons.Consume(func(jetstream.Msg) {}, errs.handler())
 	mgOK(t, err)
 	e.settled()
 	n.Stop()
 	tpDone(t, "the end", cc.Closed())
-	got := errs.all()
-	if len(got) != 2 || got[0] != jetstream.ErrServerShutdown || got[1] != jetstream.ErrConnectionClosed {
+	// A request may come between the end of JetStream and that of the connection.
+	got := slices.DeleteFunc(errs.all(), func(err error) bool { return err == nats.ErrNoResponders })
+	if !slices.Equal(got, []error{jetstream.ErrServerShutdown, jetstream.ErrConnectionClosed}) {
 		t.Errorf("errors are %v", got)
 	}
 }
@@ -576,7 +585,7 @@ func TestFetchDuringOutage(t *testing.T) {
 	if err := batch.Error(); !errors.Is(err, nats.ErrTimeout) || !errors.Is(err, nats.ErrDisconnected) {
 		t.Errorf("a fetch during an outage ended with %v", err)
 	}
-	if d := time.Since(started); d > 3*time.Second {
+	if d := time.Since(started); d > 10*time.Second {
 		t.Errorf("that took %v", d)
 	}
 	_, err = e.cons.Next(jetstream.FetchMaxWait(100 * time.Millisecond))
@@ -600,7 +609,7 @@ func TestFetchDuringOutage(t *testing.T) {
 	}
 	mgOK(t, noWait.Error())
 	mgOK(t, <-next)
-	mgEqual(t, "requests after the outage", pulls.Len(), 3)
+	mgEqual(t, "requests after the outage", len(e.requested(pulls, 3)), 3)
 }
 
 // settledAdmin waits until the connection that looks on has seen what was sent.
@@ -659,16 +668,16 @@ func TestMessagesThatArriveAfterAFetchEndedAreHandedBack(t *testing.T) {
 	mgOK(t, err)
 	e.waitInfo("the request to wait", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 1 })
 	// The server learns late that nobody waits any more.
-	p.SetDelay(jstest.ToServer, time.Second)
+	p.SetDelay(jstest.ToServer, time.Hour)
 	cancel()
 	tpBatch(t, batch, err)
 	mgSame(t, batch.Error(), ended.Err())
 	e.publish(10)
 	e.waitInfo("delivery to nobody", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 10 })
 	p.Heal()
-	// The AckWait is a minute.
+	// The AckWait is minutes.
 	var log tpLog
-	batch, err = e.cons.Fetch(10, jetstream.FetchMaxWait(10*time.Second))
+	batch, err = e.cons.Fetch(10, jetstream.FetchMaxWait(tpWait))
 	for _, m := range tpFetched(t, 10, batch, err) {
 		meta, err := m.Metadata()
 		mgOK(t, err)

@@ -19,8 +19,13 @@ import (
 )
 
 const (
-	// tpWait is how long the tests of consuming wait for what must happen.
-	tpWait = 15 * time.Second
+	// tpWait is how long the tests of consuming wait for what must happen. The
+	// default heartbeat is missing after 30 seconds, so it cannot help.
+	tpWait = 25 * time.Second
+
+	// tpAckWait is longer than any test takes, also on a busy machine, so that
+	// nothing comes again by itself.
+	tpAckWait = 5 * time.Minute
 
 	tpStream   = "S"
 	tpConsumer = "C"
@@ -66,7 +71,7 @@ func tpEnter(t *testing.T, nc, admin *nats.Conn, replicas int, adjust ...func(*j
 	ctx := mgContext(t)
 	_, err := e.adminJS.CreateStream(ctx, jetstream.StreamConfig{Name: tpStream, Subjects: []string{"s.>"}, Replicas: replicas})
 	mgOK(t, err)
-	cfg := jetstream.ConsumerConfig{Durable: tpConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute}
+	cfg := jetstream.ConsumerConfig{Durable: tpConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: tpAckWait}
 	for _, f := range adjust {
 		f(&cfg)
 	}
@@ -77,7 +82,7 @@ func tpEnter(t *testing.T, nc, admin *nats.Conn, replicas int, adjust ...func(*j
 
 func tpHandle(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(tpWait))
 	mgOK(t, err)
 	return js
 }
@@ -174,6 +179,14 @@ func (e *tpEnv) waitInfo(what string, cond func(*jetstream.ConsumerInfo) bool) {
 	jstest.WaitFor(e.t, tpWait, what, func() bool { return cond(e.info()) })
 }
 
+// known waits until n messages are pending, all of which the consumer is yet to
+// deliver: the server counts new messages in a moment after it has acknowledged
+// them, and a request without wait takes what is counted.
+func (e *tpEnv) known(n uint64) {
+	e.t.Helper()
+	e.waitInfo("new messages to be counted in", func(i *jetstream.ConsumerInfo) bool { return i.NumPending == n })
+}
+
 // incoming counts what the connection under test receives from here on. The
 // function it returns waits until n messages have come: the server counts a
 // message as delivered before it has sent it.
@@ -241,15 +254,10 @@ func (l *tpLog) all() []jetstream.Msg {
 // wait returns once n messages have come.
 func (l *tpLog) wait(t testing.TB, n int) {
 	t.Helper()
-	l.waitFor(t, n, tpWait)
-}
-
-func (l *tpLog) waitFor(t testing.TB, n int, timeout time.Duration) {
-	t.Helper()
-	deadline := time.Now().Add(timeout)
+	deadline := time.Now().Add(tpWait)
 	for l.len() < n {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d messages came in %v, want %d", l.len(), timeout, n)
+			t.Fatalf("%d messages came in %v, want %d", l.len(), tpWait, n)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -429,16 +437,37 @@ func tpStacks() []string {
 	})
 }
 
-// tpGoroutines counts the goroutines that run for this package.
-func tpGoroutines() int { return len(tpStacks()) }
+// tpGoroutines are the goroutines that ran for this package at some time, by
+// what their stacks begin with. Some may have been about to end, those of an
+// earlier test for example, so their number says nothing.
+type tpGoroutines map[string]bool
 
-// tpWaitGoroutines waits until there are at most so many goroutines.
-func tpWaitGoroutines(t testing.TB, want int) {
+func tpRunning() tpGoroutines {
+	running := make(tpGoroutines)
+	for _, stack := range tpStacks() {
+		running[tpGoroutine(stack)] = true
+	}
+	return running
+}
+
+// tpGoroutine returns the name of the goroutine with a stack, as in "goroutine 7".
+func tpGoroutine(stack string) string {
+	name, _, _ := strings.Cut(stack, " [")
+	return name
+}
+
+// since returns the stacks of the goroutines that run now and did not then.
+func (g tpGoroutines) since() []string {
+	return slices.DeleteFunc(tpStacks(), func(stack string) bool { return g[tpGoroutine(stack)] })
+}
+
+// wait waits until at most so many goroutines run that did not run then.
+func (g tpGoroutines) wait(t testing.TB, most int) {
 	t.Helper()
 	deadline := time.Now().Add(tpWait)
-	for stacks := tpStacks(); len(stacks) > want; stacks = tpStacks() {
+	for stacks := g.since(); len(stacks) > most; stacks = g.since() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, want at most %d\n%s", len(stacks), want, strings.Join(stacks, "\n\n"))
+			t.Fatalf("%d goroutines more, want at most %d\n%s", len(stacks), most, strings.Join(stacks, "\n\n"))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

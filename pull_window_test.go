@@ -1,7 +1,6 @@
 package jetstream_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -60,9 +59,9 @@ func twLargestBatch(t *testing.T, opts ...jetstream.PullConsumeOpt) int {
 		e.publish(count / 3)
 	}
 	proxy := jstest.StartProxy(t, e.nc.ConnectedAddr())
-	proxy.SetDelay(jstest.ToClient, 20*time.Millisecond)
-	ctx, cancel := context.WithTimeout(context.Background(), tpWait)
-	defer cancel()
+	// Long enough for a busy machine to be done with a window meanwhile.
+	proxy.SetDelay(jstest.ToClient, 80*time.Millisecond)
+	ctx := mgContext(t)
 	cons, err := tpHandle(t, jstest.ConnectURL(t, proxy.URL())).OrderedConsumer(ctx, tpStream, jetstream.OrderedConsumerConfig{})
 	mgOK(t, err)
 	pulls := jstest.RecordRequests(t, e.admin, "$JS.API.CONSUMER.MSG.NEXT."+tpStream+".>")

@@ -14,23 +14,34 @@ const heartbeatChecks = 4
 
 // heartbeatClock tells when a server that promised a sign of life per interval
 // has been silent for twice as long.
+//
+// A look that comes late counts as one that is a little late. If this process was
+// stopped or starved for a while, timers fire first when it goes on, and what the
+// server has sent meanwhile is not read yet: the time until then is no silence of
+// the server.
 type heartbeatClock struct {
 	interval time.Duration
-	lastSeen time.Time
+	lastLook time.Time
+	silence  time.Duration // of the server, up to the last look
 }
+
+// start begins to count anew.
+func (c *heartbeatClock) start(now time.Time) { c.lastLook, c.silence = now, 0 }
 
 // overdue reports whether a heartbeat is missing, and then starts over. active
 // says that there was a sign of life since the last look, or that the silence is
 // none of the server's.
 func (c *heartbeatClock) overdue(active bool, now time.Time) bool {
+	c.silence += min(now.Sub(c.lastLook), c.interval*2/heartbeatChecks)
+	c.lastLook = now
 	if active {
-		c.lastSeen = now
+		c.silence = 0
 		return false
 	}
-	if now.Sub(c.lastSeen) < 2*c.interval {
+	if c.silence < 2*c.interval {
 		return false
 	}
-	c.lastSeen = now
+	c.silence = 0
 	return true
 }
 

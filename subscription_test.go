@@ -17,26 +17,38 @@ const subDeadline = 15 * time.Second
 
 func TestHeartbeatClockCountsFromTheLastSignOfLife(t *testing.T) {
 	t.Parallel()
-	const second = time.Second
+	// Looks are a quarter of a second apart at most, and a late one counts as half
+	// a second.
+	const second, quarter = time.Second, time.Second / 4
 	type look struct {
 		at      time.Duration
 		active  bool
 		overdue bool
 	}
+	silent := func(from, to time.Duration, last look) (looks []look) {
+		for at := from; at <= to; at += quarter {
+			looks = append(looks, look{at, false, false})
+		}
+		return append(looks, last)
+	}
 	for _, tc := range []struct {
 		name  string
 		looks []look
 	}{
-		{"silence from the start", []look{{second, false, false}, {2*second - 1, false, false}, {2 * second, false, true}}},
-		{"a late look", []look{{10 * second, false, true}}},
-		{"starts over when overdue", []look{{2 * second, false, true}, {3 * second, false, false}, {4*second - 1, false, false}, {4 * second, false, true}}},
-		{"starts over from the look that found it", []look{{5 * second, false, true}, {7*second - 1, false, false}, {7 * second, false, true}}},
-		{"activity", []look{{second, true, false}, {3*second - 1, false, false}, {3 * second, false, true}}},
-		{"activity when it would be overdue", []look{{2 * second, true, false}, {4*second - 1, false, false}, {4 * second, false, true}}},
-		{"activity at each look", []look{{second, true, false}, {2 * second, true, false}, {20 * second, true, false}, {21 * second, false, false}}},
+		{"silence from the start", append(silent(quarter, 2*second-quarter, look{2*second - 1, false, false}), look{2 * second, false, true})},
+		{"looks at any time", silent(quarter, 2*second-quarter, look{2*second + quarter, false, true})},
+		{"a late look", []look{{10 * second, false, false}, {10*second + quarter, false, false}}},
+		{"a late look after silence", silent(quarter, second+quarter, look{10 * second, false, false})},
+		{"life after a late look", append(silent(quarter, second+quarter, look{10 * second, false, false}), look{10*second + quarter, true, false}, look{10*second + 2*quarter, false, false})},
+		{"silence after a late look", append(silent(quarter, second+quarter, look{10 * second, false, false}), look{10*second + quarter, false, true})},
+		{"late looks only", []look{{2 * second, false, false}, {4 * second, false, false}, {6 * second, false, false}, {8 * second, false, true}}},
+		{"starts over when overdue", append(silent(quarter, 2*second-quarter, look{2 * second, false, true}), silent(2*second+quarter, 4*second-quarter, look{4 * second, false, true})...)},
+		{"activity", append([]look{{second, true, false}}, silent(second+quarter, 3*second-quarter, look{3 * second, false, true})...)},
+		{"activity when it would be overdue", append(silent(quarter, 2*second-quarter, look{2 * second, true, false}), silent(2*second+quarter, 4*second-quarter, look{4 * second, false, true})...)},
+		{"activity at each look", []look{{second, true, false}, {2 * second, true, false}, {20 * second, true, false}, {20*second + quarter, false, false}}},
 	} {
 		start := time.Now()
-		clock := heartbeatClock{interval: second, lastSeen: start}
+		clock := heartbeatClock{interval: second, lastLook: start}
 		for i, l := range tc.looks {
 			if got := clock.overdue(l.active, start.Add(l.at)); got != l.overdue {
 				t.Errorf("%s: look %d after %v: overdue %v", tc.name, i+1, l.at, got)

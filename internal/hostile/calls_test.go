@@ -157,7 +157,7 @@ func consumed(ctx context.Context, start func(h jetstream.MessageHandler, report
 }
 
 func iterated(ctx context.Context, c jetstream.Consumer) error {
-	it, err := c.Messages(jetstream.PullMaxMessages(3), jetstream.PullExpiry(time.Second))
+	it, err := c.Messages(jetstream.PullMaxMessages(3), jetstream.PullExpiry(4*time.Second))
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func consumerCalls(prefix string, pick func(x *target) jetstream.Consumer) map[s
 		prefix + "Messages": lenient(done(func(ctx context.Context, x *target) error { return iterated(ctx, pick(x)) })),
 		prefix + "Consume": lenient(done(func(ctx context.Context, x *target) error {
 			return consumed(ctx, func(h jetstream.MessageHandler, report func(error)) (jetstream.ConsumeContext, error) {
-				return pick(x).Consume(h, jetstream.PullExpiry(time.Second), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { report(err) }))
+				return pick(x).Consume(h, jetstream.PullExpiry(4*time.Second), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { report(err) }))
 			})
 		})),
 		prefix + "Info": got(func(ctx context.Context, x *target) (any, error) { return some(pick(x).Info(ctx)) }),

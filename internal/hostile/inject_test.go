@@ -381,7 +381,7 @@ func (w *wire) take() (msgs []jstest.RawMsg, subs []string) {
 func TestTextsCannotBreakOutOfTheirPlace(t *testing.T) {
 	t.Parallel()
 	w := new(wire)
-	s := &hostileServer{mode: modes[0], model: newHonest()}
+	s := newHostile(*seedFlag)
 	s.RawServer = jstest.StartRawServer(t, func(c *jstest.RawConn, req jstest.RawMsg) {
 		w.mu.Lock()
 		if req.Subject == "SUB" {

@@ -11,7 +11,8 @@ import (
 	"example.com/jetstream/internal/jstest"
 )
 
-// lateness is when a late answer comes, which is after every short context.
+// lateness is when a late answer comes at the earliest. It does not come before the
+// call has returned, either.
 const lateness = 400 * time.Millisecond
 
 // mode is a way of answering. Requests are honestly answered before mutate has a

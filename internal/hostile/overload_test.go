@@ -236,7 +236,7 @@ func TestStartsAndStopsLeaveNothingBehind(t *testing.T) {
 			for range *cyclesFlag {
 				cycle(t, l, cons)
 			}
-			jstest.WaitFor(t, grace, "subscriptions to be gone", func() bool { return l.nc.NumSubscriptions() <= subs })
+			jstest.WaitFor(t, 30*time.Second, "subscriptions to be gone", func() bool { return l.nc.NumSubscriptions() <= subs })
 			// The server has its own for consumers that come and go.
 			jstest.WaitFor(t, 30*time.Second, "goroutines to be gone", func() bool { return runtime.NumGoroutine() <= goroutines+10 })
 			// With the server here, which keeps what it deleted for a while.

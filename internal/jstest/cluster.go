@@ -17,8 +17,8 @@ const (
 	clusterSize = 3
 
 	// electTimeout bounds elections: a follower waits up to nine seconds before
-	// it calls one, and a split vote doubles that.
-	electTimeout = 40 * time.Second
+	// it calls one, a split vote doubles that, and the machine may be busy.
+	electTimeout = 60 * time.Second
 
 	clientAccount = "$G"
 	systemAccount = "SYS"

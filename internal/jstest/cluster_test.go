@@ -27,7 +27,7 @@ func TestClusterSurvivesKillOfStreamLeader(t *testing.T) {
 	c := StartCluster(t)
 	nc := ConnectURL(t, c.URL())
 	createPull(t, nc, 3)
-	if _, err := nc.Request("s", []byte("one"), 5*time.Second); err != nil {
+	if _, err := nc.Request("s", []byte("one"), kitWait); err != nil {
 		t.Fatal(err)
 	}
 
@@ -36,14 +36,14 @@ func TestClusterSurvivesKillOfStreamLeader(t *testing.T) {
 	if next := c.StreamLeader("S"); next == leader {
 		t.Fatal("a killed node leads")
 	}
-	WaitFor(t, 10*time.Second, "a connection to another node", nc.IsConnected)
-	WaitFor(t, 20*time.Second, "the stream to take messages", func() bool {
+	WaitFor(t, kitWait, "a connection to another node", nc.IsConnected)
+	WaitFor(t, kitWait, "the stream to take messages", func() bool {
 		_, err := nc.Request("s", []byte("two"), time.Second)
 		return err == nil
 	})
 	leader.Start()
 	c.WaitReady()
-	WaitFor(t, 20*time.Second, "the node to catch up", func() bool {
+	WaitFor(t, kitWait, "the node to catch up", func() bool {
 		return leader.Server().JetStreamIsStreamCurrent(clientAccount, "S")
 	})
 
@@ -65,14 +65,14 @@ func TestPartedNodeLosesItsPeersAndFindsThemAgain(t *testing.T) {
 		follower = c.Nodes()[1]
 	}
 	follower.Part()
-	WaitFor(t, 5*time.Second, "the routes to go", func() bool { return follower.Server().NumRoutes() == 0 })
+	WaitFor(t, kitWait, "the routes to go", func() bool { return follower.Server().NumRoutes() == 0 })
 	direct := ConnectURL(t, follower.URL())
 	if _, err := direct.Request("s", []byte("x"), 300*time.Millisecond); err == nil {
 		t.Fatal("a publish to the parted node reached the stream")
 	}
 	follower.Join()
 	c.WaitReady()
-	WaitFor(t, 20*time.Second, "publishes to work again", func() bool {
+	WaitFor(t, kitWait, "publishes to work again", func() bool {
 		_, err := direct.Request("s", []byte("x"), time.Second)
 		return err == nil
 	})

@@ -22,7 +22,7 @@ func TestFakeAPIAnswersManagementRequests(t *testing.T) {
 		{"CONSUMER.DURABLE.CREATE.S.D", `{"stream_name":"S","config":{"durable_name":"D"}}`, "S", "D"},
 		{"CONSUMER.INFO.S.C", "", "S", "C"},
 	} {
-		msg, err := nc.Request("FAKE."+tc.subject, []byte(tc.body), 5*time.Second)
+		msg, err := nc.Request("FAKE."+tc.subject, []byte(tc.body), kitWait)
 		if err != nil {
 			t.Fatalf("%s: %v", tc.subject, err)
 		}
@@ -40,7 +40,7 @@ func TestFakeAPIAnswersManagementRequests(t *testing.T) {
 
 	fake.On("STREAM.INFO.GONE", Error(404, 10059, "stream not found"))
 	for name, want := range map[string]int{"THERE": 0, "GONE": 404} {
-		msg, err := nc.Request("FAKE.STREAM.INFO."+name, nil, 5*time.Second)
+		msg, err := nc.Request("FAKE.STREAM.INFO."+name, nil, kitWait)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestFakeAPIIgnoresDelaysAndForwardsPulls(t *testing.T) {
 	fake := StartFakeAPI(t, Connect(t, s), "FAKE")
 	nc := Connect(t, s)
 	createPull(t, nc, 1)
-	if _, err := nc.Request("s", []byte("real"), 5*time.Second); err != nil {
+	if _, err := nc.Request("s", []byte("real"), kitWait); err != nil {
 		t.Fatal(err)
 	}
 	fake.OnPull(InTurn(
@@ -81,7 +81,7 @@ func TestFakeAPIIgnoresDelaysAndForwardsPulls(t *testing.T) {
 	// next sends one pull request after another until one is answered.
 	next := func() *nats.Msg {
 		t.Helper()
-		if err := nc.PublishRequest("FAKE.CONSUMER.MSG.NEXT.S.C", inbox, []byte(`{"batch":5,"expires":1000000000}`)); err != nil {
+		if err := nc.PublishRequest("FAKE.CONSUMER.MSG.NEXT.S.C", inbox, []byte(`{"batch":5,"expires":30000000000}`)); err != nil {
 			t.Fatal(err)
 		}
 		msg, err := sub.NextMsg(5 * time.Second)
@@ -109,7 +109,7 @@ func TestFakeAPIIgnoresDelaysAndForwardsPulls(t *testing.T) {
 		t.Fatalf("%d pulls seen, want 4", len(pulls))
 	}
 	pull, err := pulls[3].Pull()
-	if err != nil || pull.Batch != 5 || pull.Expires != time.Second || pulls[3].Reply != inbox {
+	if err != nil || pull.Batch != 5 || pull.Expires != 30*time.Second || pulls[3].Reply != inbox {
 		t.Fatalf("recorded pull %+v to %s, %v", pull, pulls[3].Reply, err)
 	}
 }
@@ -124,7 +124,7 @@ func TestFakeAPIForgetsDelayedAnswersAtTheEnd(t *testing.T) {
 		if err := nc.PublishRequest("FAKE.CONSUMER.MSG.NEXT.S.C", nc.NewInbox(), nil); err != nil {
 			t.Fatal(err)
 		}
-		WaitFor(t, 5*time.Second, "the pull request", func() bool { return len(fake.Pulls()) == 1 })
+		WaitFor(t, kitWait, "the pull request", func() bool { return len(fake.Pulls()) == 1 })
 	})
 }
 
@@ -139,7 +139,7 @@ func TestRecorderSeesPullsOnTheirWayToTheServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rec.WaitN(t, 3, 5*time.Second)
+	rec.WaitN(t, 3, kitWait)
 	pulls := rec.Pulls(t)
 	if pulls[0] != (PullRequest{Batch: 3, NoWait: true}) || pulls[1].Batch != 1 || pulls[2].Batch != 2 {
 		t.Fatalf("recorded %+v", pulls)

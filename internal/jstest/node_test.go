@@ -11,10 +11,13 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// kitWait bounds what is expected to happen at all.
+const kitWait = 20 * time.Second
+
 // apiRequest sends a JetStream API request and fails the test on any error.
 func apiRequest(t *testing.T, nc *nats.Conn, subject, body string) []byte {
 	t.Helper()
-	msg, err := nc.Request(realPrefix+subject, []byte(body), 10*time.Second)
+	msg, err := nc.Request(realPrefix+subject, []byte(body), kitWait)
 	if err != nil {
 		t.Fatalf("%s: %v", subject, err)
 	}
@@ -60,7 +63,7 @@ func waitingPull(t *testing.T, nc *nats.Conn) <-chan *nats.Msg {
 	if err := nc.PublishRequest(realPrefix+"CONSUMER.MSG.NEXT.S.C", inbox, []byte(`{"batch":1,"expires":60000000000}`)); err != nil {
 		t.Fatal(err)
 	}
-	WaitFor(t, 5*time.Second, "the pull request to wait", func() bool {
+	WaitFor(t, kitWait, "the pull request to wait", func() bool {
 		var info server.ConsumerInfo
 		if err := json.Unmarshal(apiRequest(t, nc, "CONSUMER.INFO.S.C", ""), &info); err != nil {
 			t.Fatal(err)
@@ -75,19 +78,21 @@ func TestNodeKeepsAddressAndDataOverStopAndKill(t *testing.T) {
 	n := StartNode(t)
 	nc := ConnectURL(t, n.URL())
 	createPull(t, nc, 1)
-	if _, err := nc.Request("s", []byte("one"), 5*time.Second); err != nil {
+	if _, err := nc.Request("s", []byte("one"), kitWait); err != nil {
 		t.Fatal(err)
 	}
-	for i, end := range []func(){n.Stop, n.Kill} {
+	for _, end := range []func(){n.Stop, n.Kill} {
+		before := nc.Stats().Reconnects
 		end()
 		if n.Running() || n.Server() != nil {
 			t.Fatal("the node still runs")
 		}
-		WaitFor(t, 5*time.Second, "the client to notice", func() bool { return !nc.IsConnected() })
+		WaitFor(t, kitWait, "the client to notice", func() bool { return !nc.IsConnected() })
 		n.Start()
-		WaitFor(t, 10*time.Second, "the client to reconnect", nc.IsConnected)
-		if got := nc.Stats().Reconnects; got != uint64(i+1) {
-			t.Errorf("%d reconnects, want %d", got, i+1)
+		WaitFor(t, kitWait, "the client to reconnect", nc.IsConnected)
+		// Core also counts one that is refused as soon as it stands.
+		if nc.Stats().Reconnects == before {
+			t.Error("the client has not been away")
 		}
 		if got := lastSeq(t, nc); got != 1 {
 			t.Errorf("stream ends at %d after restart, want 1", got)
@@ -112,7 +117,7 @@ func TestStopTellsWaitingPullsAndKillDoesNot(t *testing.T) {
 			createPull(t, nc, 1)
 			statuses := waitingPull(t, nc)
 			tc.end(n)
-			WaitFor(t, 5*time.Second, "the connection to close", nc.IsClosed)
+			WaitFor(t, kitWait, "the connection to close", nc.IsClosed)
 			var got []string
 			for len(statuses) > 0 {
 				got = append(got, (<-statuses).Header.Get("Description"))
@@ -130,7 +135,7 @@ func TestWaitForFailsTheTestAtTheDeadline(t *testing.T) {
 		t.Fatal("a condition that never holds was found to hold")
 	}
 	calls := 0
-	if !poll(5*time.Second, func() bool { calls++; return calls == 3 }) {
+	if !poll(kitWait, func() bool { calls++; return calls == 3 }) {
 		t.Fatal("a condition that comes to hold was missed")
 	}
 }

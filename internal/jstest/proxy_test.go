@@ -120,7 +120,7 @@ func TestProxyCutResetsConnections(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Fatalf("read after a cut: %v, want a reset", err)
 	}
-	WaitFor(t, 5*time.Second, "the link to go", func() bool { return p.Conns() == 0 })
+	WaitFor(t, kitWait, "the link to go", func() bool { return p.Conns() == 0 })
 	exchange(t, dialProxy(t, p), []byte("again"))
 	if got := p.Accepted(); got != 2 {
 		t.Errorf("%d connections accepted, want 2", got)
@@ -157,7 +157,7 @@ func TestProxyDelayAddsLatencyAndKeepsThroughput(t *testing.T) {
 		t.Errorf("round trip took %v, want at least 300ms", took)
 	}
 	// One buffer per round trip would take 96 of them.
-	if took := exchange(t, c, pattern(3<<20)); took > 10*time.Second {
+	if took := exchange(t, c, pattern(3<<20)); took > 15*time.Second {
 		t.Errorf("3 MiB took %v: the delay limits throughput", took)
 	}
 	p.SetDelay(ToServer, time.Hour)
@@ -197,7 +197,7 @@ func TestProxyBlackHoleHoldsBytesBackUntilHealed(t *testing.T) {
 	if _, err := c.Write([]byte("lost?")); err != nil {
 		t.Fatal(err)
 	}
-	WaitFor(t, 5*time.Second, "the bytes to reach the server", func() bool { return p.Bytes(ToServer) == 9 })
+	WaitFor(t, kitWait, "the bytes to reach the server", func() bool { return p.Bytes(ToServer) == 9 })
 	if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -221,5 +221,5 @@ func TestProxyLinkEndsWithTheClientInSpiteOfBlackHole(t *testing.T) {
 	exchange(t, c, []byte("ping"))
 	p.BlackHole(ToClient, true)
 	hangUp(c)
-	WaitFor(t, 5*time.Second, "the link to go", func() bool { return p.Conns() == 0 })
+	WaitFor(t, kitWait, "the link to go", func() bool { return p.Conns() == 0 })
 }

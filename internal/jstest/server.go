@@ -10,7 +10,7 @@ import (
 )
 
 // readyTimeout bounds how long a server may take to accept connections.
-const readyTimeout = 10 * time.Second
+const readyTimeout = 30 * time.Second
 
 // StartServer runs an embedded server with JetStream on a random loopback port
 // and a store directory of its own, and shuts it down when the test ends. The
