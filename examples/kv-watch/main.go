@@ -37,7 +37,8 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		return err
 	}
 	defer func() {
-		if stopErr := watcher.Stop(); err == nil {
+		// It may have ended with the context.
+		if stopErr := watcher.Stop(); err == nil && ctx.Err() == nil {
 			err = stopErr
 		}
 	}()
@@ -67,6 +68,9 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 			fmt.Printf("%s is gone\n", entry.Key())
 			return nil
 		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	return errors.New("the watch has ended")
 }

@@ -99,11 +99,11 @@ func changes(ctx context.Context, watch jetstream.ObjectWatcher) error {
 		select {
 		case info, ok := <-watch.Updates():
 			if !ok {
-				return errors.New("the watch has ended")
+				return errors.Join(ctx.Err(), errors.New("the watch has ended"))
 			}
 			fmt.Printf("Seen: %q, deleted: %t\n", info.Name, info.Deleted)
 			if info.Deleted {
-				return watch.Stop()
+				return errors.Join(ctx.Err(), watch.Stop())
 			}
 		case <-ctx.Done():
 			return ctx.Err()
