@@ -200,7 +200,7 @@ func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 			t.Parallel()
 			js := connect(t)
 			// The reason has to be in before the time is over.
-			brief, cancel := context.WithTimeout(ctx, 3*time.Second)
+			brief, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			err := call(brief, js)
 			mgIs(t, err, nats.ErrPermissionViolation)
