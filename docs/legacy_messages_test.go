@@ -193,7 +193,7 @@ func legacyReceiving(was *legacySide, is *currentSide) []legacyRow {
 			if err != nil {
 				return err
 			}
-			msg, err := it.Next(jetstream.NextMaxWait(5*time.Second))
+			msg, err := it.Next(jetstream.NextMaxWait(5 * time.Second))
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	}
 
 	for ctx.Err() == nil {
-		msg, err := cons.Next(jetstream.FetchMaxWait(2*time.Second))
+		msg, err := cons.Next(jetstream.FetchMaxWait(2 * time.Second))
 		if errors.Is(err, nats.ErrTimeout) {
 			fmt.Println("Nothing more within two seconds, so that is the end.")
 			return nil
