@@ -86,10 +86,10 @@ func mgPull(t *testing.T, nc *nats.Conn, consumer string, batch int) []string {
 	inbox := nats.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	mgOK(t, err)
-	mgOK(t, nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.foo."+consumer, inbox, fmt.Appendf(nil, `{"batch":%d,"expires":5000000000}`, batch)))
+	mgOK(t, nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.foo."+consumer, inbox, fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, batch, mgWait)))
 	var seqs []string
 	for range batch {
-		msg, err := sub.NextMsg(5 * time.Second)
+		msg, err := sub.NextMsg(mgWait)
 		mgOK(t, err)
 		seqs = append(seqs, strings.Split(msg.Reply, ".")[5])
 	}
@@ -536,8 +536,8 @@ func TestUnpinConsumer(t *testing.T) {
 	mgStore(t, nc, "FOO.A", "x")
 	sub, err := nc.SubscribeSync(nats.NewInbox())
 	mgOK(t, err)
-	mgOK(t, nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.foo.C", sub.Subject, []byte(`{"batch":1,"group":"A","expires":5000000000}`)))
-	_, err = sub.NextMsg(5 * time.Second)
+	mgOK(t, nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.foo.C", sub.Subject, fmt.Appendf(nil, `{"batch":1,"group":"A","expires":%d}`, mgWait)))
+	_, err = sub.NextMsg(mgWait)
 	mgOK(t, err)
 	pinned := func() string {
 		info, err := cons.Info(ctx)
@@ -548,7 +548,7 @@ func TestUnpinConsumer(t *testing.T) {
 		t.Fatal("no client is pinned")
 	}
 	mgOK(t, st.UnpinConsumer(context.Background(), "C", "A"))
-	jstest.WaitFor(t, 5*time.Second, "the client to be unpinned", func() bool { return pinned() == "" })
+	jstest.WaitFor(t, mgWait, "the client to be unpinned", func() bool { return pinned() == "" })
 	mgIs(t, st.UnpinConsumer(ctx, "C", ""), mgCode(10025))
 	mgIs(t, st.UnpinConsumer(ctx, "C", "B"), mgCode(10160))
 	mgSame(t, st.UnpinConsumer(ctx, "nobody", "A"), jetstream.ErrConsumerNotFound)

@@ -13,7 +13,7 @@ import (
 // Fetch gets a batch. That fewer messages came than asked for is no error.
 func ExampleConsumer_fetch() {
 	withConsumer(func(_ context.Context, _ jetstream.JetStream, cons jetstream.Consumer) {
-		batch, err := cons.Fetch(10, jetstream.FetchMaxWait(200*time.Millisecond))
+		batch, err := cons.Fetch(10, jetstream.FetchMaxWait(2*time.Second))
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -19,7 +19,7 @@ func withServer(example func(ctx context.Context, url string)) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	example(ctx, url)
 	cancel()
 	if err := stop(); err != nil {

@@ -51,9 +51,23 @@ func mgConfigured(t *testing.T, conf string) *server.Server {
 	})
 }
 
+// mgArrived returns how many requests a handle of mgFake has sent, as soon as all
+// of them have arrived. Some may do so when their call is over.
+func mgArrived(t *testing.T, js jetstream.JetStream, fake *jstest.FakeAPI) int {
+	t.Helper()
+	const mark = "ARRIVED"
+	marks := len(fake.Seen(mark)) + 1
+	mgOK(t, js.Conn().Publish("FAKE."+mark, nil))
+	jstest.WaitFor(t, mgWait, "the requests to arrive", func() bool { return len(fake.Seen(mark)) == marks })
+	return len(fake.Seen(">")) - marks
+}
+
+// mgWait is how long the tests of managing wait for what must happen.
+const mgWait = 20 * time.Second
+
 func mgContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -203,7 +217,7 @@ func TestImportedAPIIsReachedUnderItsPrefix(t *testing.T) {
 		mgOK(t, err)
 		st, err := js.CreateStream(mgContext(t), jetstream.StreamConfig{Name: "TEST", Subjects: []string{"foo"}})
 		mgOK(t, err)
-		_, err = nc.Request("foo", []byte("hello"), 5*time.Second)
+		_, err = nc.Request("foo", []byte("hello"), mgWait)
 		mgOK(t, err)
 		msg, err := st.GetLastMsgForSubject(mgContext(t), "foo")
 		mgOK(t, err)
@@ -391,10 +405,11 @@ func TestMissingPermissionIsNamedWhenRequestTimesOut(t *testing.T) {
 		authorization: { users: [ {user: user, password: x, permissions: { publish: {deny: "$JS.API.STREAM.DELETE.S"} } } ] }`)
 	errs := make(chan error, 1)
 	nc := jstest.Connect(t, s, nats.UserInfo("user", "x"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { errs <- err }))
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Second))
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(3*time.Second))
 	mgOK(t, err)
 	_, err = js.CreateStream(mgContext(t), jetstream.StreamConfig{Name: "S"})
 	mgOK(t, err)
+	// The reason has to be in before the time is over.
 	err = js.DeleteStream(context.Background(), "S")
 	mgIs(t, err, context.DeadlineExceeded)
 	mgIs(t, err, nats.ErrPermissionViolation)
@@ -500,14 +515,14 @@ func TestEveryRequestEndsWithItsContextOrTheDefaultTimeout(t *testing.T) {
 			if took := time.Since(start); took < timeout {
 				t.Errorf("default timeout after %v", took)
 			}
-			before := len(fake.Seen(">"))
+			before := mgArrived(t, js, fake)
 			mgSame(t, call(mgExpired(t)), context.DeadlineExceeded)
 			canceled, cancel := context.WithCancel(context.Background())
 			cancel()
 			mgSame(t, call(canceled), context.Canceled)
 			//nolint:staticcheck // It must be refused, not panic.
 			mgIs(t, call(nil), nats.ErrInvalidContext)
-			if sent := len(fake.Seen(">")) - before; sent != 0 {
+			if sent := mgArrived(t, js, fake) - before; sent != 0 {
 				t.Errorf("%d requests were sent for contexts that are no good", sent)
 			}
 			during, cancel := context.WithCancel(mgContext(t))

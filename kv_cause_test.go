@@ -47,7 +47,7 @@ func TestWatchKnowsWhyItEnded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			jstest.WaitFor(t, 10*time.Second, "a pull request", func() bool {
+			jstest.WaitFor(t, 30*time.Second, "a pull request", func() bool {
 				name := w.(*keyWatcher).entries.feed.oc.current.Load().name
 				c, err := js.Consumer(t.Context(), "KV_TEST", name)
 				return err == nil && c.CachedInfo().NumWaiting > 0
@@ -55,7 +55,7 @@ func TestWatchKnowsWhyItEnded(t *testing.T) {
 			if err := tt.end(t.Context(), js, w, cancel); err != nil {
 				t.Fatal(err)
 			}
-			deadline := time.After(10 * time.Second)
+			deadline := time.After(30 * time.Second)
 			for open := true; open; {
 				select {
 				case _, open = <-w.Updates():

@@ -38,6 +38,22 @@ func kvListed(t testing.TB, l jetstream.KeyLister, err error) []string {
 	}
 }
 
+// kvPrompt makes a call, and some more if it takes long. It fails the test if all of
+// them take as long as the pause after which a listing looks for entries that do not
+// come: a busy machine can hold up each of them, but they need not wait for that.
+func kvPrompt(t testing.TB, what string, call func()) {
+	t.Helper()
+	const pause, most = 500 * time.Millisecond, 10
+	for range most {
+		start := time.Now()
+		call()
+		if time.Since(start) < pause {
+			return
+		}
+	}
+	t.Errorf("%s took %v and more, %d times", what, pause, most)
+}
+
 // A54, A52
 func TestListingsOfKeysHaveThoseWithAValue(t *testing.T) {
 	t.Parallel()
@@ -57,29 +73,31 @@ func TestListingsOfKeysHaveThoseWithAValue(t *testing.T) {
 	kvOK(t, kv.Purge(ctx, "purged"))
 
 	want := []string{"a", "b.1", "b.2"}
-	start := time.Now()
 	for name, opts := range map[string][]jetstream.WatchOpt{
 		"no options": nil, "nil": {nil}, "meta only": {jetstream.MetaOnly()}, "no deletes": {jetstream.IgnoreDeletes()},
 	} {
-		if keys, err := kv.Keys(ctx, opts...); err != nil || !slices.Equal(keys, want) {
-			t.Errorf("%s: %v, %v", name, keys, err)
-		}
-		l, err := kv.ListKeys(ctx, opts...)
-		if got := kvListed(t, l, err); !slices.Equal(got, want) {
-			t.Errorf("%s: %v", name, got)
-		}
+		kvPrompt(t, name, func() {
+			if keys, err := kv.Keys(ctx, opts...); err != nil || !slices.Equal(keys, want) {
+				t.Errorf("%s: %v, %v", name, keys, err)
+			}
+		})
+		kvPrompt(t, name, func() {
+			l, err = kv.ListKeys(ctx, opts...)
+			if got := kvListed(t, l, err); !slices.Equal(got, want) {
+				t.Errorf("%s: %v", name, got)
+			}
+		})
 		if err := l.Stop(); err != nats.ErrBadSubscription {
 			t.Errorf("stop of a complete listing: %v", err)
 		}
 	}
 	for filters, want := range map[string][]string{"b.*": {"b.1", "b.2"}, "b.1 a": {"a", "b.1"}, "none": {}, "": want} {
-		l, err := kv.ListKeysFiltered(ctx, strings.Fields(filters)...)
-		if got := kvListed(t, l, err); !slices.Equal(got, want) {
-			t.Errorf("%q: %v", filters, got)
-		}
-	}
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("the listings took %v", took)
+		kvPrompt(t, filters, func() {
+			l, err := kv.ListKeysFiltered(ctx, strings.Fields(filters)...)
+			if got := kvListed(t, l, err); !slices.Equal(got, want) {
+				t.Errorf("%q: %v", filters, got)
+			}
+		})
 	}
 	if _, err := kv.Keys(ctx, jetstream.UpdatesOnly()); !errors.Is(err, jetstream.ErrInvalidOption) {
 		t.Errorf("keys of updates: %v", err)
@@ -285,6 +303,8 @@ func TestListingTerminatesWhileOthersDeleteAndPurge(t *testing.T) {
 
 func TestPurgeDeletesRemovesOldMarkersAndKeepsYoungOnes(t *testing.T) {
 	t.Parallel()
+	// What is young must be so when the purge comes to it.
+	const age = 3 * time.Second
 	kv := kvBucket(t, jetstream.KeyValueConfig{History: 5})
 	ctx := t.Context()
 	kvPut(t, kv, "old", "old", "young", "young", "alive", "purged")
@@ -292,7 +312,7 @@ func TestPurgeDeletesRemovesOldMarkersAndKeepsYoungOnes(t *testing.T) {
 	kvOK(t, kv.Purge(ctx, "purged"))
 	history, err := kv.History(ctx, "purged")
 	kvOK(t, err)
-	jstest.WaitFor(t, kvWait, "the markers to grow old", func() bool { return time.Since(history[0].Created()) > 200*time.Millisecond })
+	jstest.WaitFor(t, kvWait, "the markers to grow old", func() bool { return time.Since(history[0].Created()) > age })
 	kvOK(t, kv.Delete(ctx, "young"))
 
 	kvOK(t, kv.PurgeDeletes(ctx)) // none is older than 30 minutes
@@ -304,7 +324,7 @@ func TestPurgeDeletesRemovesOldMarkersAndKeepsYoungOnes(t *testing.T) {
 	if diff := cmp.Diff([]string{"alive@5", "old@7 del", "purged@8 purge", "young@9 del"}, got); diff != "" || err != nil {
 		t.Errorf("after the default (-want +got):\n%s", diff)
 	}
-	kvOK(t, kv.PurgeDeletes(ctx, nil, jetstream.DeleteMarkersOlderThan(200*time.Millisecond)))
+	kvOK(t, kv.PurgeDeletes(ctx, nil, jetstream.DeleteMarkersOlderThan(age)))
 	for key, want := range map[string]int{"old": 0, "purged": 0, "young": 1, "alive": 1} {
 		entries, err := kv.History(ctx, key)
 		if len(entries) != want || (want == 0 && err != jetstream.ErrKeyNotFound) {
@@ -316,10 +336,12 @@ func TestPurgeDeletesRemovesOldMarkersAndKeepsYoungOnes(t *testing.T) {
 		t.Errorf("without a limit: %v", err)
 	}
 	kvOK(t, kv.PurgeDeletes(ctx, jetstream.DeleteMarkersOlderThan(-1)))
-	start := time.Now() // the last message of the stream is not there any more
-	if keys, err := kv.Keys(ctx); err != nil || !slices.Equal(keys, []string{"alive"}) || time.Since(start) > 3*time.Second {
-		t.Errorf("keys %v, %v after %v", keys, err, time.Since(start))
-	}
+	// The last message of the stream is not there any more.
+	kvPrompt(t, "keys", func() {
+		if keys, err := kv.Keys(ctx); err != nil || !slices.Equal(keys, []string{"alive"}) {
+			t.Errorf("keys %v, %v", keys, err)
+		}
+	})
 }
 
 // kvPurging returns a bucket with deleted keys k0 to k(n-1), through a prefix

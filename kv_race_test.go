@@ -59,7 +59,9 @@ func TestRacingWritersAreToldTheTruthWhileLeadersChange(t *testing.T) {
 	close(ticks)
 	wg.Wait()
 	jstest.WaitFor(t, 3*kvWait, "the last write", func() bool {
-		_, err := first.PutString(t.Context(), "end", "")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := first.PutString(ctx, "end", "")
 		return err == nil
 	})
 	var entries []jetstream.KeyValueEntry
@@ -85,7 +87,7 @@ func TestRacingWritersAreToldTheTruthWhileLeadersChange(t *testing.T) {
 		t.Errorf("the leader changed %d times only", stepDowns)
 	}
 	kvCheckSeen(t, entries, racers)
-	if result := porcupine.CheckOperationsTimeout(kvcheck.Model, writes, time.Minute); result != porcupine.Ok {
+	if result := porcupine.CheckOperationsTimeout(kvcheck.Model, writes, 3*time.Minute); result != porcupine.Ok {
 		t.Errorf("history is not that of a register with revisions: %s", result)
 		for _, op := range writes {
 			t.Logf("%2d [%v, %v] %s", op.ClientId, time.Duration(op.Call), time.Duration(op.Return), kvcheck.Model.DescribeOperation(op.Input, op.Output))

@@ -17,7 +17,7 @@ import (
 	"example.com/jetstream/internal/jstest"
 )
 
-const kvWait = 10 * time.Second
+const kvWait = 30 * time.Second
 
 // kvJetStream returns a handle on a server of the test's own, and the connection
 // of the handle.
@@ -29,7 +29,7 @@ func kvJetStream(t testing.TB) (jetstream.JetStream, *nats.Conn) {
 
 func kvHandle(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(kvWait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,15 +304,18 @@ func TestCreateAsksForTheLastMessageOnlyAfterAConflict(t *testing.T) {
 func TestKeyAndMarkerExpireWithTheirTTL(t *testing.T) {
 	t.Parallel()
 	js, _ := kvJetStream(t)
-	kv := kvCreate(t, js, jetstream.KeyValueConfig{LimitMarkerTTL: time.Second})
+	// What the watch is to see must not expire before it is delivered, nor the key
+	// before the purge of the other one.
+	const ttl = 3 * time.Second
+	kv := kvCreate(t, js, jetstream.KeyValueConfig{LimitMarkerTTL: ttl})
 	ctx := t.Context()
 	w, err := kv.WatchAll(ctx, jetstream.UpdatesOnly())
 	kvOK(t, err)
-	kvRev(t, 1)(kv.Create(ctx, "a", []byte("x"), jetstream.KeyTTL(time.Second)))
+	kvRev(t, 1)(kv.Create(ctx, "a", []byte("x"), jetstream.KeyTTL(ttl)))
 	kvExpect(t, w, "a@1")
 	kvPut(t, kv, "b")
 	kvExpect(t, w, "b@2")
-	kvOK(t, kv.Purge(ctx, "b", jetstream.PurgeTTL(time.Second)))
+	kvOK(t, kv.Purge(ctx, "b", jetstream.PurgeTTL(ttl)))
 	kvExpect(t, w, "b@3 purge", "a@4 purge")
 	if e, err := kv.Get(ctx, "a"); e != nil || err != jetstream.ErrKeyNotFound {
 		t.Errorf("expired key: %v, %v", e, err)

@@ -21,6 +21,7 @@ func lsStart(t *testing.T) *jetStream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	js.opts.DefaultTimeout = 30 * time.Second
 	return js
 }
 
@@ -35,7 +36,7 @@ func lsFake(t *testing.T) (*jetStream, *jstest.FakeAPI) {
 
 func lsContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -47,7 +48,7 @@ func lsRead[T any](t *testing.T, l interface {
 ) ([]T, error) {
 	t.Helper()
 	var read []T
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case item, ok := <-items:
@@ -65,7 +66,7 @@ func lsRead[T any](t *testing.T, l interface {
 // the listing goes on.
 func lsClosed[T any](t *testing.T, items <-chan T, l interface{ Err() error }) {
 	t.Helper()
-	jstest.WaitFor(t, 10*time.Second, "the listing to end", func() bool { return l.Err() != nil })
+	jstest.WaitFor(t, 30*time.Second, "the listing to end", func() bool { return l.Err() != nil })
 	if _, ok := <-items; ok {
 		t.Error("an item comes after the end")
 	}
@@ -161,11 +162,11 @@ func TestConsumerListersCrossPages(t *testing.T) {
 	for i := range count {
 		name := fmt.Sprintf("C%04d", i)
 		want = append(want, name)
-		if _, err := st.CreateConsumer(ctx, ConsumerConfig{Durable: name, MemoryStorage: true}); err != nil {
+		if _, err := st.CreateConsumer(context.Background(), ConsumerConfig{Durable: name, MemoryStorage: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, ctx := range map[string]context.Context{"deadline": ctx, "none": context.Background()} {
+	for name, ctx := range map[string]context.Context{"deadline": lsContext(t), "none": context.Background()} {
 		t.Run(name, func(t *testing.T) {
 			names := st.ConsumerNames(ctx)
 			got, err := lsRead(t, names, names.Name())
@@ -396,12 +397,12 @@ func TestAbandonedListerWithoutDeadlineEndsAfterPatience(t *testing.T) {
 
 func TestListerGivesPatienceForEachItem(t *testing.T) {
 	t.Parallel()
-	const patience = 500 * time.Millisecond
+	const patience = 2 * time.Second
 	l := newLister(context.Background(), patience, lsEndless)
 	start := time.Now()
 	pause := time.NewTicker(20 * time.Millisecond)
 	defer pause.Stop()
-	for i := 0; time.Since(start) < 2*patience; i++ {
+	for i := 0; time.Since(start) < patience+patience/2; i++ {
 		if got, ok := <-l.Info(); !ok || got != i {
 			t.Fatalf("got %d, %v after %v (%v)", got, ok, time.Since(start), l.Err())
 		}
@@ -415,10 +416,13 @@ func TestListerHasNoPatienceLimitWithDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	l := newLister(ctx, time.Nanosecond, lsEndless)
-	for range 25 {
-		<-l.Info()
+	pause := time.NewTicker(5 * time.Millisecond) // far longer than the patience
+	defer pause.Stop()
+	for ; ctx.Err() == nil; <-pause.C {
+		if _, ok := <-l.Info(); !ok && ctx.Err() == nil {
+			t.Fatalf("ended before its context: %v", l.Err())
+		}
 	}
-	<-ctx.Done()
 	lsClosed(t, l.Info(), l)
 	if !errors.Is(l.Err(), context.DeadlineExceeded) {
 		t.Errorf("error is %v", l.Err())
@@ -442,20 +446,20 @@ func TestListerEndsPromptlyWithEagerReader(t *testing.T) {
 // B50
 func TestSlowReaderOutlivesTheDefaultTimeout(t *testing.T) {
 	t.Parallel()
-	const timeout = 300 * time.Millisecond
+	const timeout, count = 2 * time.Second, 8
 	js := lsStart(t)
-	lsStreams(t, js, 13)
+	lsStreams(t, js, count)
 	js.opts.DefaultTimeout = timeout
 	l := js.StreamNames(context.Background())
 	pause := time.NewTicker(timeout / 5)
 	defer pause.Stop()
-	count := 0
+	read := 0
 	for range l.Name() {
 		<-pause.C
-		count++
+		read++
 	}
-	if l.Err() != nil || count != 13 {
-		t.Errorf("%d of 13 streams and error %v", count, l.Err())
+	if l.Err() != nil || read != count {
+		t.Errorf("%d of %d streams and error %v", read, count, l.Err())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"testing"
+	"time"
 
 	"example.com/jetstream"
 	"example.com/jetstream/internal/jstest"
@@ -20,7 +21,7 @@ func TestMemoryStaysFlatForLargeObjects(t *testing.T) {
 	)
 	// What counts is what is held, not garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
-	js := objHandle(t, jstest.Connect(t, jstest.StartServer(t)))
+	js := objHandle(t, jstest.Connect(t, jstest.StartServer(t)), jetstream.WithDefaultTimeout(2*time.Minute))
 	ctx := objContext(t)
 	store, err := js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: "B"})
 	if err != nil {

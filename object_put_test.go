@@ -366,7 +366,7 @@ func TestPutIntoADeletedStoreFails(t *testing.T) {
 // A61
 func TestPutThatIsNotAcknowledgedEnds(t *testing.T) {
 	t.Parallel()
-	short := time.Second
+	short := 3 * time.Second
 	store := objDenied(t, []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(short)}, "$O.>")
 	start := time.Now()
 	if _, err := store.PutString(objContext(t), "A", "content"); err != jetstream.ErrAsyncPublishTimeout {
@@ -413,7 +413,7 @@ func TestPutThatMayHaveSucceededKeepsTheChunks(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		// Chunk and description are through, and the latter's acknowledgement is
-		// held up.
+		// held up for longer than this can be.
 		if _, err := watch.NextMsg(objPatience); err != nil {
 			t.Error(err)
 		}
@@ -422,7 +422,7 @@ func TestPutThatMayHaveSucceededKeepsTheChunks(t *testing.T) {
 		}
 		cancel()
 	})
-	proxy.SetDelay(jstest.ToClient, time.Second)
+	proxy.SetDelay(jstest.ToClient, 3*time.Second)
 	_, err = store.PutString(ctx, "A", "content")
 	wg.Wait()
 	if err != context.Canceled {

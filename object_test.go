@@ -22,7 +22,7 @@ import (
 	"example.com/jetstream/internal/jstest"
 )
 
-const objPatience = 20 * time.Second
+const objPatience = 30 * time.Second
 
 // objContext returns a context without a deadline that ends with the test.
 func objContext(t testing.TB) context.Context {
@@ -42,6 +42,7 @@ func objStart(t testing.TB) (jetstream.ObjectStore, jetstream.JetStream, *nats.C
 
 func objHandle(t testing.TB, nc *nats.Conn, opts ...jetstream.JetStreamOpt) jetstream.JetStream {
 	t.Helper()
+	opts = append([]jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(objPatience)}, opts...)
 	js, err := jetstream.New(nc, opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -541,10 +542,13 @@ func objHubAndLeaf(t testing.TB) (leaf, hub *nats.Conn) {
 func TestObjectStoreOfAnotherDomainIsWrittenAndRead(t *testing.T) {
 	t.Parallel()
 	leaf, hub := objHubAndLeaf(t)
-	ctx, cancel := context.WithTimeout(context.Background(), objPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*objPatience)
 	defer cancel()
 	there := objStore(t, objHandle(t, hub), "B")
 	plain, err := hub.SubscribeSync("$O.B.>")
+	if err == nil {
+		err = hub.Flush() // what is put comes through another connection
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

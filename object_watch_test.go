@@ -238,7 +238,7 @@ func TestListOverALinkThatDeliversNothingEnds(t *testing.T) {
 	fake := jstest.StartFakeAPI(t, nc, "FAKE")
 	fake.On(">", jstest.Forward)
 	fake.OnPull(jstest.Ignore)
-	js, err := jetstream.NewWithAPIPrefix(jstest.Connect(t, s), "FAKE", jetstream.WithDefaultTimeout(time.Second))
+	js, err := jetstream.NewWithAPIPrefix(jstest.Connect(t, s), "FAKE", jetstream.WithDefaultTimeout(3*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package jetstream_test
 import (
 	"context"
 	"errors"
-	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -11,38 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"example.com/jetstream"
 	"example.com/jetstream/internal/jstest"
 )
-
-// pubServer is a server that can be stopped and started again.
-type pubServer struct {
-	*server.Server
-	t    testing.TB
-	dir  string
-	port int
-}
-
-func pubStartServer(t testing.TB) *pubServer {
-	t.Helper()
-	s := &pubServer{t: t, dir: t.TempDir(), port: server.RANDOM_PORT}
-	s.start()
-	return s
-}
-
-func (s *pubServer) start() {
-	s.t.Helper()
-	s.Server = jstest.StartServer(s.t, func(o *server.Options) { o.StoreDir, o.Port = s.dir, s.port })
-	s.port = s.Addr().(*net.TCPAddr).Port
-}
-
-func (s *pubServer) stop() {
-	s.Shutdown()
-	s.WaitForShutdown()
-}
 
 // pubGoroutines returns how many goroutines run code of the package.
 func pubGoroutines() int {
@@ -59,8 +31,8 @@ func pubGoroutines() int {
 // A47
 func TestPublishAsyncFailsPendingOnDisconnect(t *testing.T) {
 	t.Parallel()
-	s := pubStartServer(t)
-	nc := jstest.Connect(t, s.Server)
+	s := jstest.StartNode(t)
+	nc := jstest.ConnectURL(t, s.URL())
 	type call struct {
 		msg     *nats.Msg
 		err     error
@@ -86,7 +58,7 @@ func TestPublishAsyncFailsPendingOnDisconnect(t *testing.T) {
 		stalled <- err
 	}()
 	other.Close()
-	s.stop()
+	s.Stop()
 	for _, f := range futures {
 		if err := pubErr(t, f); err != nats.ErrDisconnected {
 			t.Fatal(err)
@@ -105,7 +77,7 @@ func TestPublishAsyncFailsPendingOnDisconnect(t *testing.T) {
 	// What was published after the connection was lost is sent later.
 	pubUntil(t, "one pending", func() bool { return js.PublishAsyncPending() == 1 })
 	f := pubAsync(t, js, "none", jetstream.WithRetryAttempts(0))
-	s.start()
+	s.Start()
 	if err := pubErr(t, f); err != jetstream.ErrNoStreamResponse {
 		t.Errorf("published while disconnected: %v", err)
 	}
@@ -114,15 +86,17 @@ func TestPublishAsyncFailsPendingOnDisconnect(t *testing.T) {
 
 func TestPublishAsyncResolvesAcrossServerRestart(t *testing.T) {
 	t.Parallel()
-	s := pubStartServer(t)
-	nc := jstest.Connect(t, s.Server)
+	s := jstest.StartNode(t)
+	nc := jstest.ConnectURL(t, s.URL())
 	pubStream(t, nc)
 	js := pubHandle(t, nc)
 	var futures []jetstream.PubAckFuture
 	for range 100 {
-		futures = append(futures, pubAsync(t, js, "foo"))
+		// A server that stops has no streams any more for a while before it has no
+		// connections.
+		futures = append(futures, pubAsync(t, js, "foo", jetstream.WithRetryAttempts(1000)))
 	}
-	s.stop()
+	s.Stop()
 	for _, f := range futures {
 		select {
 		case <-f.Ok():
@@ -138,7 +112,7 @@ func TestPublishAsyncResolvesAcrossServerRestart(t *testing.T) {
 	for range 50 {
 		pubAsync(t, js, "none", jetstream.WithRetryWait(time.Millisecond))
 	}
-	s.start()
+	s.Start()
 	pubComplete(t, js.PublishAsyncComplete())
 	pubStream(t, nc)
 	pubOk(t, pubAsync(t, js, "foo"))
@@ -198,7 +172,7 @@ func TestPublishAsyncRetryThatCannotBeSentCompletes(t *testing.T) {
 	js, _ := pubStart(t, jetstream.WithPublishAsyncMaxPending(1),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *nats.Msg, err error) { handled <- err }))
 	payload := []byte("AAAA")
-	f, err := js.PublishAsync("none", payload, jetstream.WithRetryWait(300*time.Millisecond))
+	f, err := js.PublishAsync("none", payload, jetstream.WithRetryWait(pubRetryWait))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,24 +272,27 @@ func TestCleanupPublisherWakesStalledCallers(t *testing.T) {
 		pubAsync(t, js, "foo")
 		<-msgs
 	}
-	futures := make(chan jetstream.PubAckFuture, 2)
+	published := make(chan jetstream.PubAckFuture, 2)
 	for range 2 {
 		go func() {
 			f, err := js.PublishAsync("foo", nil, jetstream.WithStallWait(time.Hour))
 			if err != nil {
 				t.Error(err)
 			}
-			futures <- f
+			published <- f
 		}()
 	}
 	for range 2 {
 		// Whether they stall already or only begin to makes no difference.
 		js.CleanupPublisher()
 	}
+	// The first message need not be that of the first call that returns, so all
+	// are answered before any future is looked at.
+	var futures []jetstream.PubAckFuture
 	for range 2 {
-		var f jetstream.PubAckFuture
 		select {
-		case f = <-futures:
+		case f := <-published:
+			futures = append(futures, f)
 		case <-time.After(pubDeadline):
 			t.Fatal("still stalled")
 		}
@@ -325,6 +302,8 @@ func TestCleanupPublisherWakesStalledCallers(t *testing.T) {
 		case <-time.After(pubDeadline):
 			t.Fatal("nothing sent")
 		}
+	}
+	for _, f := range futures {
 		select {
 		case <-f.Ok():
 		case err := <-f.Err():
@@ -404,7 +383,7 @@ func TestPublisherLeavesNoGoroutines(t *testing.T) {
 		pubAsync(t, js, "foo")
 	}
 	closed.Close()
-	pubUntil(t, "the end of goroutines after closing", func() bool { return pubGoroutines() <= before })
+	pubUntil(t, "the end of handlers and goroutines after closing", func() bool { return handled.Load() >= 5 && pubGoroutines() <= before })
 	if n := handled.Load(); n != 5 {
 		t.Errorf("handler called %d times", n)
 	}
@@ -413,11 +392,11 @@ func TestPublisherLeavesNoGoroutines(t *testing.T) {
 // B15
 func TestPublishWhileDisconnectedCanBeRepeatedWithMsgID(t *testing.T) {
 	t.Parallel()
-	s := pubStartServer(t)
-	nc := jstest.Connect(t, s.Server)
+	s := jstest.StartNode(t)
+	nc := jstest.ConnectURL(t, s.URL())
 	pubStream(t, nc, `"storage":"file"`)
 	js := pubHandle(t, nc)
-	s.stop()
+	s.Stop()
 	pubUntil(t, "the disconnect", func() bool { return !nc.IsConnected() })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -425,9 +404,11 @@ func TestPublishWhileDisconnectedCanBeRepeatedWithMsgID(t *testing.T) {
 	if err != context.DeadlineExceeded {
 		t.Fatal(err)
 	}
-	s.start()
+	s.Start()
 	pubUntil(t, "the reconnect", nc.IsConnected)
-	if _, err := js.Publish(t.Context(), "foo", nil, jetstream.WithMsgID("1"), jetstream.WithRetryAttempts(20)); err != nil {
+	again, cancel := context.WithTimeout(t.Context(), pubDeadline)
+	defer cancel()
+	if _, err := js.Publish(again, "foo", nil, jetstream.WithMsgID("1"), jetstream.WithRetryAttempts(200)); err != nil {
 		t.Fatal(err)
 	}
 	if n := pubCount(t, nc); n != 1 {

@@ -16,7 +16,8 @@ func TestPublishAsyncTimeoutFreesSlotsOfLostAcks(t *testing.T) {
 	var timeouts, acks atomic.Int32
 	js, nc := pubStart(t,
 		jetstream.WithPublishAsyncMaxPending(100),
-		jetstream.WithPublishAsyncTimeout(500*time.Millisecond),
+		// None must time out before all are published.
+		jetstream.WithPublishAsyncTimeout(3*time.Second),
 		jetstream.WithPublishAsyncAckHandler(func(jetstream.JetStream, *nats.Msg, *jetstream.PubAck) { acks.Add(1) }),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *nats.Msg, err error) {
 			if err == jetstream.ErrAsyncPublishTimeout {
@@ -50,7 +51,7 @@ func TestPublishAsyncTimeoutFreesSlotsOfLostAcks(t *testing.T) {
 func TestPublishAsyncTimeoutIsCancelledByAck(t *testing.T) {
 	t.Parallel()
 	var handled atomic.Int32
-	js, nc := pubStart(t, jetstream.WithPublishAsyncTimeout(100*time.Millisecond),
+	js, nc := pubStart(t, jetstream.WithPublishAsyncTimeout(2*time.Second),
 		jetstream.WithPublishAsyncErrHandler(func(jetstream.JetStream, *nats.Msg, error) { handled.Add(1) }))
 	msgs, _ := pubSilent(t, nc)
 	var futures []jetstream.PubAckFuture
@@ -84,13 +85,15 @@ func TestPublishAsyncTimeoutIsCancelledByAck(t *testing.T) {
 
 func TestPublishAsyncTimeoutStopsDuringRetryWait(t *testing.T) {
 	t.Parallel()
-	js, _ := pubStart(t, jetstream.WithPublishAsyncTimeout(100*time.Millisecond))
+	// The timeout is for the server to say that nobody responds.
+	const timeout, wait = 1500 * time.Millisecond, 2 * time.Second
+	js, _ := pubStart(t, jetstream.WithPublishAsyncTimeout(timeout))
 	start := time.Now()
-	f := pubAsync(t, js, "none", jetstream.WithRetryAttempts(2), jetstream.WithRetryWait(250*time.Millisecond))
+	f := pubAsync(t, js, "none", jetstream.WithRetryAttempts(2), jetstream.WithRetryWait(wait))
 	if err := pubErr(t, f); err != jetstream.ErrNoStreamResponse {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took < 500*time.Millisecond {
+	if took := time.Since(start); took < 2*wait {
 		t.Errorf("took %v", took)
 	}
 }

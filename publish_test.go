@@ -37,7 +37,7 @@ func pubStream(t testing.TB, nc *nats.Conn, more ...string) {
 	t.Helper()
 	config := `{"name":"foo","subjects":["foo","foo.>"],"storage":"memory","num_replicas":1`
 	config = strings.Join(append([]string{config}, more...), ",") + "}"
-	resp, err := nc.Request("$JS.API.STREAM.CREATE.foo", []byte(config), 5*time.Second)
+	resp, err := nc.Request("$JS.API.STREAM.CREATE.foo", []byte(config), pubDeadline)
 	if err != nil {
 		t.Fatalf("create stream: %v", err)
 	}
@@ -49,7 +49,7 @@ func pubStream(t testing.TB, nc *nats.Conn, more ...string) {
 // pubStored returns a message of the stream.
 func pubStored(t testing.TB, nc *nats.Conn, seq uint64) *nats.RawStreamMsg {
 	t.Helper()
-	legacy, err := nc.JetStream()
+	legacy, err := nc.JetStream(nats.MaxWait(pubDeadline))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func pubStored(t testing.TB, nc *nats.Conn, seq uint64) *nats.RawStreamMsg {
 // pubCount returns the number of messages in the stream.
 func pubCount(t testing.TB, nc *nats.Conn) uint64 {
 	t.Helper()
-	legacy, err := nc.JetStream()
+	legacy, err := nc.JetStream(nats.MaxWait(pubDeadline))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestWithScheduleAtRoundsFractionsUp(t *testing.T) {
 		if _, err := js.PublishAsync("seen", nil, jetstream.WithScheduleAt(start.Add(test.fraction))); err != nil {
 			t.Fatal(err)
 		}
-		m, err := sub.NextMsg(5 * time.Second)
+		m, err := sub.NextMsg(pubDeadline)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -411,7 +411,8 @@ func TestPublishUsesDefaultTimeout(t *testing.T) {
 	if err != context.DeadlineExceeded {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took < 200*time.Millisecond || took > 2*time.Second {
+	// Without the option, it would take 5 seconds.
+	if took := time.Since(start); took < 200*time.Millisecond || took > 4*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
@@ -444,8 +445,10 @@ func TestPublishRetriesUntilStreamAppears(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	m := &nats.Msg{Subject: "foo"}
+	ctx, cancel := context.WithTimeout(t.Context(), pubDeadline)
+	defer cancel()
 	go func() {
-		_, err := js.PublishMsg(t.Context(), m, jetstream.WithRetryAttempts(1000), jetstream.WithRetryWait(10*time.Millisecond))
+		_, err := js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(5000), jetstream.WithRetryWait(10*time.Millisecond))
 		done <- err
 	}()
 	pubStream(t, nc)
@@ -460,7 +463,8 @@ func TestPublishRetriesUntilStreamAppears(t *testing.T) {
 func TestPublishEndsRetriesWithContext(t *testing.T) {
 	t.Parallel()
 	js, nc := pubStart(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	// Long enough for the message to be sent in any case.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	before := nc.Stats().OutMsgs
 	_, err := js.Publish(ctx, "none", nil, jetstream.WithRetryWait(time.Hour))
@@ -474,7 +478,7 @@ func TestPublishEndsRetriesWithContext(t *testing.T) {
 
 func TestPublishEndsRetriesWithDefaultTimeout(t *testing.T) {
 	t.Parallel()
-	js, nc := pubStart(t, jetstream.WithDefaultTimeout(50*time.Millisecond))
+	js, nc := pubStart(t, jetstream.WithDefaultTimeout(2*time.Second))
 	before := nc.Stats().OutMsgs
 	// The test would time out if the pause were an hour.
 	_, err := js.Publish(context.Background(), "none", nil, jetstream.WithRetryWait(time.Hour))

@@ -160,11 +160,15 @@ func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 		_, err = st.CreateConsumer(ctx, jetstream.ConsumerConfig{Durable: tpConsumer})
 		mgOK(t, err)
 	}
-	nc := jstest.Connect(t, s, user(func(c *jwt.UserClaims) {
+	limited := user(func(c *jwt.UserClaims) {
 		c.Pub.Allow.Add("MINE.>", "$JS.API.STREAM.INFO.MINE", "$JS.API.CONSUMER.INFO.MINE.>", "$JS.API.CONSUMER.MSG.NEXT.MINE.>", "$JS.ACK.MINE.>")
 		c.Sub.Allow.Add("_INBOX_mine.>")
-	}), nats.CustomInboxPrefix("_INBOX_mine"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
-	js := tpHandle(t, nc)
+	})
+	connect := func(t *testing.T) jetstream.JetStream {
+		quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+		return tpHandle(t, jstest.Connect(t, s, limited, nats.CustomInboxPrefix("_INBOX_mine"), quiet))
+	}
+	js := connect(t)
 
 	// What is allowed works with nothing else.
 	_, err := js.Publish(ctx, "MINE.a", nil)
@@ -176,23 +180,31 @@ func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 		mgOK(t, m.DoubleAck(ctx))
 	}
 
-	for name, call := range map[string]func(ctx context.Context) error{
-		"publish":  func(ctx context.Context) error { _, err := js.Publish(ctx, "YOURS.a", nil); return err },
-		"stream":   func(ctx context.Context) error { _, err := js.Stream(ctx, "YOURS"); return err },
-		"delete":   func(ctx context.Context) error { return js.DeleteStream(ctx, "MINE") },
-		"consumer": func(ctx context.Context) error { _, err := js.Consumer(ctx, "YOURS", tpConsumer); return err },
-		"bucket": func(ctx context.Context) error {
+	for name, call := range map[string]func(ctx context.Context, js jetstream.JetStream) error{
+		"publish": func(ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.Publish(ctx, "YOURS.a", nil)
+			return err
+		},
+		"stream": func(ctx context.Context, js jetstream.JetStream) error { _, err := js.Stream(ctx, "YOURS"); return err },
+		"delete": func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteStream(ctx, "MINE") },
+		"consumer": func(ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.Consumer(ctx, "YOURS", tpConsumer)
+			return err
+		},
+		"bucket": func(ctx context.Context, js jetstream.JetStream) error {
 			_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "B"})
 			return err
 		},
 	} {
-		brief, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-		err := call(brief)
-		cancel()
-		mgIs(t, err, nats.ErrPermissionViolation)
-		mgIs(t, err, context.DeadlineExceeded)
-		if t.Failed() {
-			t.Fatalf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			js := connect(t)
+			// The reason has to be in before the time is over.
+			brief, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			err := call(brief, js)
+			mgIs(t, err, nats.ErrPermissionViolation)
+			mgIs(t, err, context.DeadlineExceeded)
+		})
 	}
 }

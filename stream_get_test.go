@@ -265,7 +265,7 @@ func TestDirectGetFallsBackForLastMessageThatIsMissing(t *testing.T) {
 
 func TestDirectGetWithoutRespondersWhenLeaderIsSilent(t *testing.T) {
 	t.Parallel()
-	js, fake := mgFake(t, jetstream.WithDefaultTimeout(time.Second))
+	js, fake := mgFake(t, jetstream.WithDefaultTimeout(3*time.Second))
 	fake.On("STREAM.INFO.S", jstest.Bytes([]byte(`{"config":{"allow_direct":true}}`)))
 	st, err := js.Stream(mgContext(t), "S")
 	mgOK(t, err)
@@ -365,7 +365,7 @@ func TestDeleteMsg(t *testing.T) {
 			mgIs(t, err, jetstream.ErrMsgDeleteUnsuccessful)
 		}
 	}
-	jstest.WaitFor(t, 5*time.Second, "the requests to be seen", func() bool { return len(recorded.Requests()) == 6 })
+	jstest.WaitFor(t, mgWait, "the requests to be seen", func() bool { return len(recorded.Requests()) == 6 })
 	var bodies []string
 	for _, r := range recorded.Requests() {
 		bodies = append(bodies, string(r.Body))

@@ -53,7 +53,7 @@ func TestStreamInfoOptions(t *testing.T) {
 	_, err = st.Info(ctx, nil)
 	mgIs(t, err, jetstream.ErrInvalidOption)
 
-	jstest.WaitFor(t, 5*time.Second, "the requests to be seen", func() bool { return len(recorded.Requests()) == 5 })
+	jstest.WaitFor(t, mgWait, "the requests to be seen", func() bool { return len(recorded.Requests()) == 5 })
 	var bodies []string
 	for _, r := range recorded.Requests() {
 		bodies = append(bodies, string(r.Body))
@@ -69,12 +69,12 @@ func TestStreamInfoCollectsSubjectsFromAllPages(t *testing.T) {
 	t.Parallel()
 	const subjects = 110_000
 	// Slow machines may take long for one page; each has this timeout.
-	js, nc := mgHandle(t, jetstream.WithDefaultTimeout(30*time.Second))
+	js, nc := mgHandle(t, jetstream.WithDefaultTimeout(2*time.Minute))
 	st := mgStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"foo.*"}})
 	for i := range subjects {
 		mgOK(t, nc.PublishMsg(&nats.Msg{Subject: fmt.Sprintf("foo.%d", i)}))
 	}
-	jstest.WaitFor(t, 60*time.Second, "all messages to be stored", func() bool {
+	jstest.WaitFor(t, 2*time.Minute, "all messages to be stored", func() bool {
 		info, err := st.Info(mgContext(t))
 		mgOK(t, err)
 		return info.State.Msgs == subjects
@@ -84,7 +84,7 @@ func TestStreamInfoCollectsSubjectsFromAllPages(t *testing.T) {
 	mgOK(t, err)
 	mgEqual(t, "number of subjects", len(info.State.Subjects), subjects)
 	mgEqual(t, "cached subjects", len(st.CachedInfo().State.Subjects), 0)
-	jstest.WaitFor(t, 5*time.Second, "both requests to be seen", func() bool { return len(recorded.Requests()) == 2 })
+	jstest.WaitFor(t, mgWait, "both requests to be seen", func() bool { return len(recorded.Requests()) == 2 })
 }
 
 func TestStreamInfoPagesEndWithoutProgress(t *testing.T) {

@@ -37,7 +37,7 @@ func mgStore(t *testing.T, nc *nats.Conn, subject, data string, headers ...strin
 		}
 		msg.Header[pair[0]] = append(msg.Header[pair[0]], pair[1])
 	}
-	ack, err := nc.RequestMsg(msg, 5*time.Second)
+	ack, err := nc.RequestMsg(msg, mgWait)
 	mgOK(t, err)
 	if !strings.Contains(string(ack.Data), `"seq"`) {
 		t.Fatalf("message on %s is not stored: %s", subject, ack.Data)
@@ -179,7 +179,7 @@ func TestCreateOrUpdateStreamTriesUpdateFirst(t *testing.T) {
 	if _, err = js.CreateOrUpdateStream(mgContext(t), cfg); err == nil || errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("illegal change: %v", err)
 	}
-	jstest.WaitFor(t, 5*time.Second, "the requests to be seen", func() bool { return len(recorded.Requests()) == 4 })
+	jstest.WaitFor(t, mgWait, "the requests to be seen", func() bool { return len(recorded.Requests()) == 4 })
 	mgEqual(t, "requests", mgSubjects(recorded.Requests()), []string{
 		"$JS.API.STREAM.UPDATE.S", "$JS.API.STREAM.CREATE.S", "$JS.API.STREAM.UPDATE.S", "$JS.API.STREAM.UPDATE.S",
 	})
@@ -317,7 +317,7 @@ func TestStreamInfoTellsAboutSourcesAndAlternates(t *testing.T) {
 	mgEqual(t, "alternates without mirror", info.Alternates, []jetstream.StreamAlternate(nil))
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: "M", Mirror: &jetstream.StreamSource{Name: "ORIGIN"}})
 	mgOK(t, err)
-	jstest.WaitFor(t, 10*time.Second, "the mirror to be an alternate", func() bool {
+	jstest.WaitFor(t, mgWait, "the mirror to be an alternate", func() bool {
 		info, err = st.Info(ctx)
 		mgOK(t, err)
 		return len(info.Alternates) == 2
@@ -410,7 +410,7 @@ func TestMirrorAndSourceOfADomainReceiveMessages(t *testing.T) {
 		hubURL := &url.URL{Scheme: "nats-leaf", Host: fmt.Sprintf("127.0.0.1:%d", varz.LeafNode.Port)}
 		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{hubURL}}}
 	})
-	jstest.WaitFor(t, 10*time.Second, "the leaf node to connect", func() bool {
+	jstest.WaitFor(t, mgWait, "the leaf node to connect", func() bool {
 		return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1
 	})
 	hubConn := jstest.Connect(t, hub)
@@ -436,7 +436,8 @@ func TestMirrorAndSourceOfADomainReceiveMessages(t *testing.T) {
 	mgEqual(t, "subjects", sourced.CachedInfo().Config.Subjects, []string{"own"})
 	mgEqual(t, "source", sourced.CachedInfo().Config.Sources[0].External, external)
 	for _, st := range []jetstream.Stream{mirror, sourced} {
-		jstest.WaitFor(t, 20*time.Second, "the message in "+st.CachedInfo().Config.Name, func() bool {
+		// A server that finds nobody to copy from tries again after a while.
+		jstest.WaitFor(t, 3*mgWait, "the message in "+st.CachedInfo().Config.Name, func() bool {
 			info, err := st.Info(mgContext(t))
 			mgOK(t, err)
 			return info.State.Msgs == 1

@@ -15,7 +15,7 @@ import (
 
 // TestGuides runs the code of the guides in this directory.
 func TestGuides(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	nc := jstest.Connect(t, jstest.StartServer(t))
 	js, err := jetstream.New(nc)
@@ -203,8 +203,8 @@ func guideShutdown(_ context.Context, js jetstream.JetStream, cons jetstream.Con
 	}
 	// region: graceful
 	cc.Drain()
-	<-cc.Closed()                      // all handlers have returned
-	err = nc.FlushTimeout(time.Second) // their acknowledgements have left
+	<-cc.Closed()                          // all handlers have returned
+	err = nc.FlushTimeout(5 * time.Second) // their acknowledgements have left
 	nc.Close()
 	// end of region
 	return err

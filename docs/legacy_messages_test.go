@@ -101,7 +101,7 @@ func legacyReceiving(was *legacySide, is *currentSide) []legacyRow {
 			if err != nil {
 				return err
 			}
-			msgs, err := sub.Fetch(2, nats.MaxWait(time.Second))
+			msgs, err := sub.Fetch(2, nats.MaxWait(5*time.Second))
 			_ = msgs
 			return err
 		}, func() error {
@@ -109,7 +109,7 @@ func legacyReceiving(was *legacySide, is *currentSide) []legacyRow {
 			if err != nil {
 				return err
 			}
-			batch, err := cons.Fetch(2, jetstream.FetchMaxWait(time.Second))
+			batch, err := cons.Fetch(2, jetstream.FetchMaxWait(5*time.Second))
 			if err != nil {
 				return err
 			}
@@ -182,7 +182,7 @@ func legacyReceiving(was *legacySide, is *currentSide) []legacyRow {
 			if err != nil {
 				return err
 			}
-			m, err := sub.NextMsg(time.Second)
+			m, err := sub.NextMsg(5 * time.Second)
 			if err != nil {
 				return err
 			}
@@ -193,7 +193,7 @@ func legacyReceiving(was *legacySide, is *currentSide) []legacyRow {
 			if err != nil {
 				return err
 			}
-			msg, err := it.Next(jetstream.NextMaxWait(time.Second))
+			msg, err := it.Next(jetstream.NextMaxWait(5 * time.Second))
 			if err != nil {
 				return err
 			}

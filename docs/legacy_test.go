@@ -65,7 +65,7 @@ var legacyTables = []struct {
 // TestLegacyCalls runs both sides of each line on the same data.
 func TestLegacyCalls(t *testing.T) {
 	nc := jstest.Connect(t, jstest.StartServer(t))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for _, table := range legacyTables {
 		was, is := new(legacySide), new(currentSide)

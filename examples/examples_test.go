@@ -156,7 +156,7 @@ func buildExamples(t *testing.T) string {
 // should, and nothing to stderr.
 func runExample(t *testing.T, path, natsURL string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
 	// The store of an example's own server must be gone when it ends.
@@ -219,7 +219,7 @@ func TestExamples(t *testing.T) {
 	})
 
 	t.Run("interrupted in the middle", func(t *testing.T) {
-		printed := interruptExample(t, filepath.Join(bin, "js-messages"), `Received "message 3"`)
+		printed := interruptExample(t, filepath.Join(bin, "js-messages"), `Received "message 1"`)
 		if !strings.Contains(printed, "Interrupted.") || strings.Contains(printed, "Iterator closed") {
 			t.Errorf("it printed\n%s", printed)
 		}
@@ -239,7 +239,7 @@ func TestExamples(t *testing.T) {
 // checks that it ends cleanly, and returns what it printed.
 func interruptExample(t *testing.T, path, at string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
 	tmp := t.TempDir()

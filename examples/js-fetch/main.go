@@ -48,7 +48,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 
 	// FetchBytes asks for as many messages as fit into a number of bytes,
 	// subjects and headers included.
-	batch, err = cons.FetchBytes(1024, jetstream.FetchMaxWait(time.Second))
+	batch, err = cons.FetchBytes(1024, jetstream.FetchMaxWait(5*time.Second))
 	if err != nil {
 		return err
 	}

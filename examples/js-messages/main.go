@@ -74,7 +74,7 @@ func receive(ctx context.Context, it jetstream.MessagesContext) error {
 }
 
 func publishSlowly(ctx context.Context, js jetstream.JetStream, subject string) error {
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for i := range total {
 		select {

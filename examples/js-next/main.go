@@ -41,9 +41,9 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	}
 
 	for ctx.Err() == nil {
-		msg, err := cons.Next(jetstream.FetchMaxWait(time.Second))
+		msg, err := cons.Next(jetstream.FetchMaxWait(2 * time.Second))
 		if errors.Is(err, nats.ErrTimeout) {
-			fmt.Println("Nothing more within a second, so that is the end.")
+			fmt.Println("Nothing more within two seconds, so that is the end.")
 			return nil
 		}
 		if err != nil {

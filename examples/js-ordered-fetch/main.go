@@ -39,7 +39,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		return err
 	}
 	for page := 1; ; page++ {
-		batch, err := cons.Fetch(8, jetstream.FetchMaxWait(500*time.Millisecond))
+		batch, err := cons.Fetch(8, jetstream.FetchMaxWait(2*time.Second))
 		if err != nil {
 			return err
 		}

@@ -52,6 +52,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	var (
 		counts  [workers]atomic.Int64
 		handled atomic.Int64
+		all     = make(chan struct{})
 		done    = make(chan struct{})
 		failed  = make(chan error, workers)
 		running []jetstream.ConsumeContext
@@ -64,6 +65,7 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 	}()
 	for w := range workers {
 		cc, err := cons.Consume(func(msg jetstream.Msg) {
+			<-all // so that the first worker does not do all by itself
 			// Stands for work that takes a while.
 			time.Sleep(5 * time.Millisecond)
 			if err := msg.DoubleAck(ctx); err != nil {
@@ -80,10 +82,12 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 			// A worker that asks for much in advance keeps it from the others.
 		}, jetstream.PullMaxMessages(5))
 		if err != nil {
+			close(all)
 			return err
 		}
 		running = append(running, cc)
 	}
+	close(all)
 
 	select {
 	case <-done:

@@ -38,7 +38,8 @@ func run(ctx context.Context, nc *nats.Conn) (err error) {
 		return err
 	}
 	defer func() {
-		if stopErr := watcher.Stop(); err == nil {
+		// It may have ended with the context.
+		if stopErr := watcher.Stop(); err == nil && ctx.Err() == nil {
 			err = stopErr
 		}
 	}()

@@ -102,7 +102,7 @@ func changes(ctx context.Context, watch jetstream.ObjectWatcher) error {
 			}
 			fmt.Printf("Seen: %q, deleted: %t\n", info.Name, info.Deleted)
 			if info.Deleted {
-				return watch.Stop()
+				return errors.Join(ctx.Err(), watch.Stop())
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -166,7 +166,7 @@ func (s *site) checkBuckets(all truth, named func(string, []string) []string) {
 	for _, client := range s.racers {
 		ops = append(ops, client.Ops...)
 	}
-	s.report.failAll("writers are told the truth", named("bucket", checkWrites(history, ops, 10*time.Second)))
+	s.report.failAll("writers are told the truth", named("bucket", checkWrites(history, ops, calmWait)))
 	for _, snap := range s.listings.all {
 		// A replica may be behind.
 		if s.replicas == 1 {

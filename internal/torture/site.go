@@ -96,6 +96,8 @@ func (s *site) targets() Targets {
 
 // prepare makes the streams and buckets.
 func (s *site) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, calmWait)
+	defer cancel()
 	nc, err := s.connect("admin")
 	if err != nil {
 		return err
@@ -135,7 +137,15 @@ func (s *site) connect(name string) (*nats.Conn, error) {
 	if crc32.ChecksumIEEE([]byte(name))%2 == 0 {
 		opts = append(opts, nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))
 	}
-	return nats.Connect(s.url, opts...)
+	var nc *nats.Conn
+	var err error
+	// The timeout is for dead links. Servers that are up may take longer for the
+	// first connection, too, if everybody else wants theirs at that moment.
+	poll(calmWait, func() bool {
+		nc, err = nats.Connect(s.url, opts...)
+		return err == nil
+	})
+	return nc, err
 }
 
 // start runs f on a goroutine and a connection of its own. f ends with ctx, and

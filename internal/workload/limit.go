@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	limitTimeout = 5 * time.Second
+	limitTimeout = 30 * time.Second
 
 	// limitPending is how many acks are awaited at most, as by default in both
 	// implementations.

@@ -53,7 +53,7 @@ func TestGrowthDoesItsWorkOnBothImplementations(t *testing.T) {
 }
 
 func runAll(t *testing.T, s *server.Server, w workload.Workload, impls []workload.Impl) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	n := min(1500, max(w.N/64, 1))
 	if w.Timed {
@@ -94,7 +94,7 @@ func runOnce(ctx context.Context, t *testing.T, s *server.Server, f *workload.Fi
 // Not parallel: goroutines of others would be counted.
 func TestFootprintOfWhatIsIdle(t *testing.T) {
 	s := jstest.StartServer(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for _, w := range workload.All() {
 		if !w.Idle {
