@@ -386,7 +386,7 @@ func TestWatchThatLosesItsConsumerAmidTheInitialEntriesSeesEachKeyOnceAndThenThe
 	kv := kvCreate(t, js, jetstream.KeyValueConfig{History: 4})
 	ctx := t.Context()
 	const keys = 600
-	big := make([]byte, 40<<10) // what is requested and buffered without a reader is some 460 of them
+	big := make([]byte, 80<<10) // what is requested and buffered without a reader is some 460 of them
 	last := make(map[string]uint64)
 	put := func(i int) {
 		key := fmt.Sprintf("k%03d", i)

@@ -532,7 +532,7 @@ func (c *consumeContext) control(m *nats.Msg) {
 		return
 	}
 	if verdict.report != nil {
-		c.errs.report(verdict.report)
+		c.report(verdict.report)
 	}
 	c.wake()
 }
@@ -578,6 +578,6 @@ func (c *consumeContext) missed() { c.errs.report(ErrNoHeartbeat) }
 
 func (c *consumeContext) wake() {
 	if err := c.pump(); err != nil {
-		c.errs.report(err)
+		c.report(err)
 	}
 }

@@ -183,7 +183,7 @@ func (s *pushSubscription) control(m *nats.Msg) {
 			s.fail(err)
 			return
 		}
-		s.errs.report(err)
+		s.report(err)
 		return
 	}
 	text := strings.ToLower(m.Header.Get(descriptionHeader))
@@ -210,7 +210,7 @@ func (s *pushSubscription) resume(subject string) {
 
 func (s *pushSubscription) answer(subject string) {
 	if err := s.conn.Publish(subject, nil); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		s.errs.report(err)
+		s.report(err)
 	}
 }
 
@@ -226,7 +226,7 @@ func (s *pushSubscription) tick() {
 	s.timer.Reset(s.heartbeat.interval / heartbeatChecks)
 	s.mu.Unlock()
 	if missed {
-		s.errs.report(ErrNoHeartbeat)
+		s.report(ErrNoHeartbeat)
 	}
 }
 

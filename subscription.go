@@ -219,6 +219,16 @@ func (r *consumeRun) Closed() <-chan struct{} { return r.done }
 // already.
 func (r *consumeRun) fail(err error) { r.end(false, err) }
 
+// report passes an error on to the error handler, unless consuming has been stopped
+// or has failed: the reason for that is the last error to be heard of.
+func (r *consumeRun) report(err error) {
+	r.core.mu.Lock()
+	defer r.core.mu.Unlock()
+	if !r.stopped {
+		r.errs.report(err)
+	}
+}
+
 // cause returns why consuming ended, or nil if it was stopped or drained.
 func (r *consumeRun) cause() error {
 	r.core.mu.Lock()

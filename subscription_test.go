@@ -383,3 +383,19 @@ func TestCoreSubscriptionPrefersAnEventToWhatTheRegistrationFound(t *testing.T) 
 		t.Errorf("initialized %d times", calls)
 	}
 }
+
+// A status that was in the queue when consuming failed must not have the last word.
+func TestRunReportsNothingBehindItsReason(t *testing.T) {
+	t.Parallel()
+	first, reason := errors.New("first"), errors.New("reason")
+	r, _ := subOpen(t, func(*nats.Msg) {})
+	r.report(first)
+	r.fail(reason)
+	r.report(errors.New("late"))
+	subWait(t, r, reason, first, reason)
+
+	r, _ = subOpen(t, func(*nats.Msg) {})
+	r.Stop()
+	r.report(errors.New("late"))
+	subWait(t, r, nil)
+}
