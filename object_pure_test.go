@@ -261,7 +261,7 @@ func TestUploadWindowIsWhatTheLinkNeeds(t *testing.T) {
 		sent   int
 		waited bool
 	}
-	near := ack{time.Millisecond, 1 << 20, false}
+	near := ack{time.Millisecond, 256 << 10, false}
 	for name, tc := range map[string]struct {
 		acks []ack
 		want int
@@ -273,8 +273,8 @@ func TestUploadWindowIsWhatTheLinkNeeds(t *testing.T) {
 		"chunks wait at the server":          {[]ack{near, {2 * time.Millisecond, 8 << 20, true}}, uploadBytesMin},
 		"nothing waits at the server":        {[]ack{near, {time.Millisecond, 8 << 20, true}}, 2 * uploadBytesMin},
 		"nothing waits, nor does the sender": {[]ack{near, {time.Millisecond, 8 << 20, false}}, uploadBytesMin},
-		"the fastest of all counts":          {[]ack{{9 * time.Millisecond, 1 << 20, false}, near, {9 * time.Millisecond, 8 << 20, true}}, uploadBytesMin},
-		"no time at all":                     {[]ack{{0, 1 << 20, false}, {0, 8 << 20, true}}, 2 * uploadBytesMin},
+		"the fastest of all counts":          {[]ack{{9 * time.Millisecond, 256 << 10, false}, near, {9 * time.Millisecond, 8 << 20, true}}, uploadBytesMin},
+		"no time at all":                     {[]ack{{0, 256 << 10, false}, {0, 8 << 20, true}}, 2 * uploadBytesMin},
 	} {
 		w := newUploadWindow()
 		for _, a := range tc.acks {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -14,12 +15,12 @@ const (
 	// two are those of a window that adapts: memory and the buffers of the server
 	// can take the most of it, and fast links near by need no more than the
 	// least. The last one matters for tiny chunks.
-	uploadBytesMin = 8 << 20
+	uploadBytesMin = 1 << 20
 	uploadBytesMax = 32 << 20
 	uploadChunks   = 1024
 
-	// uploadStride is how many chunks are waited for at once, as waiting for each
-	// would cost more than storing a small one.
+	// uploadStride is how many chunks are waited for at once, or half of those that
+	// are on their way, as waiting for each would cost more than storing a small one.
 	uploadStride = 16
 )
 
@@ -67,8 +68,7 @@ type upload struct {
 	source  chunkSource
 	window  uploadWindow
 
-	// What was sent, and the digest of it, which is behind while there is more to
-	// send: it is computed when the upload has to wait, and before a chunk goes.
+	// What was sent, and the digest of it.
 
 	size   uint64
 	chunks uint32
@@ -77,7 +77,6 @@ type upload struct {
 	futures slab[pubFuture]
 	flying  []sentChunk // oldest first
 	bytes   int         // in flying
-	hashed  int         // of flying, from the oldest on
 	lastSeq uint64      // stream sequence of the last chunk that left flying
 	sent    bool        // there may be chunks in the stream
 }
@@ -127,6 +126,7 @@ func (u *upload) run(ctx context.Context) error {
 
 // send sends a chunk that was not sent before.
 func (u *upload) send(ctx context.Context, chunk []byte) error {
+	u.digest.Write(chunk) // now that it has just been read, and is in the cache
 	sent, err := u.publish(ctx, chunk)
 	if err != nil {
 		return err
@@ -163,8 +163,6 @@ func (u *upload) settle(ctx context.Context, wait bool) (bool, error) {
 			return true, u.stored(seq, waited)
 		case !wait:
 			return false, nil
-		case u.hashed < len(u.flying):
-			u.hashNext()
 		default:
 			waited = true
 			if err := u.await(ctx); err != nil {
@@ -177,7 +175,7 @@ func (u *upload) settle(ctx context.Context, wait bool) (bool, error) {
 // await waits until more chunks can go: the oldest and some behind it.
 func (u *upload) await(ctx context.Context) error {
 	oldest := u.flying[0].future
-	stride := u.flying[min(uploadStride, (len(u.flying)+3)/4)-1].future
+	stride := u.flying[min(uploadStride, (len(u.flying)+1)/2)-1].future
 	if _, done, _ := stride.outcome(); done {
 		stride = oldest
 	}
@@ -191,25 +189,15 @@ func (u *upload) await(ctx context.Context) error {
 	return nil
 }
 
-func (u *upload) hashNext() {
-	u.digest.Write(u.flying[u.hashed].data)
-	u.hashed++
-}
-
 // stored lets the oldest chunk go.
 func (u *upload) stored(seq uint64, waited bool) error {
 	if seq <= u.lastSeq {
 		return fmt.Errorf("nats: chunk stored as message %d after one stored as %d: was the stream replaced?", seq, u.lastSeq)
 	}
 	u.lastSeq = seq
-	if u.hashed == 0 {
-		u.hashNext()
-	}
 	oldest := u.flying[0]
 	u.window.stored(time.Since(oldest.at), u.bytes, waited)
-	u.flying[0] = sentChunk{}
-	u.flying = u.flying[1:]
-	u.hashed--
+	u.flying = slices.Delete(u.flying, 0, 1)
 	u.bytes -= len(oldest.data)
 	u.source.recycle(oldest.data)
 	return nil
