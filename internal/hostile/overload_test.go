@@ -205,12 +205,14 @@ var cycles = map[string]func(t *testing.T, l *load, cons jetstream.Consumer){
 		ok(t, batch.Error())
 	},
 	"ordered Consume": func(t *testing.T, l *load, _ jetstream.Consumer) {
-		cons, err := l.js.OrderedConsumer(bounded(t), "S", jetstream.OrderedConsumerConfig{InactiveThreshold: time.Second})
+		cons, err := l.js.OrderedConsumer(bounded(t), "S", jetstream.OrderedConsumerConfig{})
 		ok(t, err)
 		cc, err := cons.Consume(func(jetstream.Msg) {})
 		ok(t, err)
 		cc.Stop()
 		<-cc.Closed()
+		// It stays for Info after Stop, and the server allows a thousand.
+		ok(t, l.js.DeleteConsumer(bounded(t), "S", cons.CachedInfo().Name))
 	},
 	"push Consume": func(t *testing.T, l *load, _ jetstream.Consumer) {
 		cons, err := l.js.PushConsumer(context.Background(), "S", "PUSH")
