@@ -242,6 +242,9 @@ func (s *pullSubscription) tick() {
 	now := time.Now()
 	missed := s.engine.missedHeartbeat(s.active || s.owner.busy(), now)
 	s.active = false
+	if s.engine.connected && !s.owner.busy() && s.owner.dry() {
+		s.engine.releaseLost(now)
+	}
 	var probe context.Context
 	switch {
 	case missed && s.order != nil:

@@ -111,6 +111,23 @@ func (e *pullEngine) settle(pull livePull, status pullStatus) (untouched bool) {
 	return left >= pull.batch
 }
 
+// releaseLost gives up requests whose time is over for two heartbeats without a word
+// about them, which other requests keep from being noticed: the server (2.15) drops
+// one in silence if the consumer has as many waiting as it allows. It is called when
+// nothing is buffered that could be about them.
+func (e *pullEngine) releaseLost(now time.Time) {
+	for i := 0; i < len(e.pulls); i++ {
+		pull := e.pulls[i]
+		if pull.filled() || now.Sub(pull.sent) < pull.expires+2*max(e.cfg.heartbeat, minPullHeartbeat) {
+			continue
+		}
+		e.forget(pull.id)
+		// Nothing of it has come. What was booked on it belongs to others.
+		e.settle(pull, pullStatus{pendingMsgs: pull.batch, pendingBytes: pull.maxBytes})
+		i = -1 // the books have changed
+	}
+}
+
 // unfilled counts the requests in flight that still expect messages.
 func (e *pullEngine) unfilled() int {
 	n := 0

@@ -481,3 +481,38 @@ func TestJitterIsAQuarterAtMost(t *testing.T) {
 		}
 	}
 }
+
+// The heartbeats of other requests hide that one is lost, whose credit would be
+// missing in the window for good.
+func TestPullEngineGivesUpRequestsThatTheServerDropsInSilence(t *testing.T) {
+	t.Parallel()
+	r := peNew(t)
+	first := r.wants(500)[0]
+	r.consume(251, 100)
+	dropped := r.wants(251)[0]
+	r.consume(249, 100)
+	r.end(first.id, peServed, nil)
+	for last := r.now; last.Sub(dropped.at) < DefaultExpires+2*r.cfg.heartbeat; last = r.now {
+		// What is served is booked on the request that is lost.
+		next := r.wants(249)[0]
+		r.consume(249, 100)
+		r.releaseLost(r.now)
+		r.wants()
+		r.end(next.id, peServed, nil)
+		r.now = r.now.Add(DefaultExpires / 2)
+		r.heartbeat.start(r.now)
+	}
+	last := r.wants(249)[0]
+	r.consume(100, 100)
+	r.releaseLost(r.now)
+	r.wants(351)
+	r.consume(149, 100)
+	r.end(last.id, peServed, nil)
+	if r.pendMsgs != 351 {
+		t.Errorf("the credit is %d, want 351", r.pendMsgs)
+	}
+	r.end(dropped.id, peServed, nil)
+	if r.pendMsgs != 351 {
+		t.Errorf("a late word about the request makes the credit %d", r.pendMsgs)
+	}
+}
