@@ -114,6 +114,7 @@ func TestMsgMetadataDescribesTheDelivery(t *testing.T) {
 	e := tpStart(t)
 	before := time.Now().Add(-time.Second)
 	e.publish(3)
+	e.known(3)
 	msgs := msgFetch(e, 3)
 	for i, m := range msgs {
 		md, err := m.Metadata()

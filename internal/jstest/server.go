@@ -1,6 +1,9 @@
 package jstest
 
 import (
+	"errors"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,12 +44,27 @@ func Connect(t testing.TB, s *server.Server, opts ...nats.Option) *nats.Conn {
 func ConnectURL(t testing.TB, url string, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	opts = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond)}, opts...)
-	nc, err := nats.Connect(url, opts...)
-	if err != nil {
-		t.Fatalf("connect: %v", err)
+	// Core gives a server two seconds to answer, and a server gives as many to a
+	// client that has connected. A busy machine may need more. Longer times would
+	// change what tests see of dead links.
+	var nc *nats.Conn
+	for end := time.Now().Add(readyTimeout); ; {
+		var err error
+		if nc, err = nats.Connect(url, opts...); err == nil {
+			break
+		}
+		if !isTimeout(err) || time.Now().After(end) {
+			t.Fatalf("connect: %v", err)
+		}
 	}
 	t.Cleanup(nc.Close)
 	return nc
+}
+
+func isTimeout(err error) bool {
+	var netErr net.Error
+	return errors.Is(err, nats.ErrTimeout) || strings.Contains(err.Error(), "authentication timeout") ||
+		errors.As(err, &netErr) && netErr.Timeout()
 }
 
 // serverOptions returns the options all servers of the kit start from.
