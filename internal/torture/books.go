@@ -90,6 +90,8 @@ type watchBook struct {
 
 	mu  sync.Mutex
 	all []revision
+	// initial is the last of the initial revisions.
+	initial uint64
 }
 
 func (b *watchBook) add(r revision) {
@@ -98,10 +100,25 @@ func (b *watchBook) add(r revision) {
 	b.all = append(b.all, r)
 }
 
-func (b *watchBook) seen() []revision {
+// mark notes that the initial revisions are complete.
+func (b *watchBook) mark() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.all[:len(b.all):len(b.all)]
+	if n := len(b.all); n > 0 {
+		b.initial = b.all[n-1].rev
+	}
+}
+
+// seen returns what the watch saw, and the revision from which on that has to be
+// all. A watch that begins with the last revision of each key may leave out what is
+// superseded until that is complete, in case that it has to begin again.
+func (b *watchBook) seen() (all []revision, since uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.full && len(b.all) > 0 {
+		since = max(b.initial, b.all[0].rev)
+	}
+	return b.all[:len(b.all):len(b.all)], since
 }
 
 // listingBook has what listings of the bucket found.

@@ -84,7 +84,9 @@ func (w *worker) watch(ctx context.Context, filter string, book *watchBook, opts
 			case !ok:
 				w.report.fail("watches go on", "%s %s: the watch ended by itself", w.site.name, w.name)
 				return
-			case e != nil:
+			case e == nil:
+				book.mark()
+			default:
 				book.add(revision{
 					rev: e.Revision(), key: e.Key(), value: string(e.Value()), deleted: e.Operation() != jetstream.KeyValuePut,
 				})

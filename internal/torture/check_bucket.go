@@ -31,9 +31,9 @@ func revisions(bucket string, stored []entry) []revision {
 	return all
 }
 
-// checkWatch compares what a watch saw with the history of the bucket: each entry
-// that it selects, in order and once.
-func checkWatch(history []revision, selects func(revision) bool, seen []revision) (violations []string) {
+// checkWatch compares what a watch saw with the history of the bucket: in order and
+// once, and from a revision on each entry that it selects.
+func checkWatch(history []revision, selects func(revision) bool, since uint64, seen []revision) (violations []string) {
 	fail := func(format string, args ...any) { violations = append(violations, fmt.Sprintf(format, args...)) }
 	stored := make(map[uint64]revision)
 	for _, r := range history {
@@ -53,7 +53,7 @@ func checkWatch(history []revision, selects func(revision) bool, seen []revision
 		delete(stored, r.rev)
 	}
 	for _, r := range history {
-		if _, missed := stored[r.rev]; missed {
+		if _, missed := stored[r.rev]; missed && r.rev >= since {
 			fail("the watch has not seen %+v", r)
 		}
 	}

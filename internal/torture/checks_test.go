@@ -179,19 +179,22 @@ func TestCheckWatch(t *testing.T) {
 	onlyA := func(r revision) bool { return r.key == "a" }
 	for name, tt := range map[string]struct {
 		selects func(revision) bool
+		since   uint64
 		seen    []revision
 		want    int
 	}{
-		"all":             {all, history, 0},
-		"one key":         {onlyA, []revision{a, gone}, 0},
-		"missed":          {all, []revision{a, gone}, 1},
-		"missed the last": {all, []revision{a, b}, 1},
-		"twice":           {all, []revision{a, b, b, gone}, 2},
-		"out of order":    {all, []revision{b, a, gone}, 1},
-		"another value":   {all, []revision{a, other, gone}, 1},
-		"not selected":    {onlyA, []revision{a, b, gone}, 1},
+		"all":             {all, 0, history, 0},
+		"one key":         {onlyA, 0, []revision{a, gone}, 0},
+		"missed":          {all, 0, []revision{a, gone}, 1},
+		"superseded":      {all, 3, []revision{a, gone}, 0},
+		"missed behind":   {all, 2, []revision{a, gone}, 1},
+		"missed the last": {all, 0, []revision{a, b}, 1},
+		"twice":           {all, 0, []revision{a, b, b, gone}, 2},
+		"out of order":    {all, 0, []revision{b, a, gone}, 1},
+		"another value":   {all, 0, []revision{a, other, gone}, 1},
+		"not selected":    {onlyA, 0, []revision{a, b, gone}, 1},
 	} {
-		wantViolations(t, name, tt.want, checkWatch(history, tt.selects, tt.seen))
+		wantViolations(t, name, tt.want, checkWatch(history, tt.selects, tt.since, tt.seen))
 	}
 }
 

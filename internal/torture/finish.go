@@ -73,13 +73,14 @@ func (s *site) catchUp(all truth) {
 			}
 		}
 		within("watches see all in order", book.name, func() (bool, any) {
-			seen := book.seen()
+			seen, _ := book.seen()
 			return last == 0 || len(seen) > 0 && seen[len(seen)-1].rev >= last, len(seen)
 		})
 	}
 	stored := lastDescriptions(s.descriptions(all))
 	within("watches see all in order", s.described.name, func() (bool, any) {
-		seen := lastDescriptions(s.described.seen())
+		described, _ := s.described.seen()
+		seen := lastDescriptions(described)
 		return maps.Equal(stored, seen), fmt.Sprintf("saw %v, stored is %v", seen, stored)
 	})
 }
@@ -156,11 +157,8 @@ func (s *site) check(all truth) {
 func (s *site) checkBuckets(all truth, named func(string, []string) []string) {
 	history := revisions(bucket, all[bucketOf])
 	for _, book := range s.watched {
-		selects, seen := book.selects, book.seen()
-		if !book.full && len(seen) > 0 {
-			selects = func(r revision) bool { return r.rev >= seen[0].rev }
-		}
-		s.report.failAll("watches see all in order", named(book.name, checkWatch(history, selects, seen)))
+		seen, since := book.seen()
+		s.report.failAll("watches see all in order", named(book.name, checkWatch(history, book.selects, since, seen)))
 	}
 	var ops []porcupine.Operation
 	for _, client := range s.racers {
@@ -228,7 +226,8 @@ func (s *site) checkConsumersGone(deadline time.Time) {
 	if poll(time.Until(deadline), func() bool {
 		left, errs = nil, nil
 		for _, stream := range []string{workStream, purgeStream, bucketOf, objectsOf} {
-			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			// A cluster waits for members up to four seconds.
+			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 			infos, err := s.ephemeral(ctx, stream)
 			cancel()
 			left = append(left, infos...)
