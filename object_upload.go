@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -172,8 +174,13 @@ func (u *upload) settle(ctx context.Context, wait bool) (bool, error) {
 	}
 }
 
-// await waits until more chunks can go: the oldest and some behind it.
+// await waits until more chunks can go: the oldest and some behind it. Chunks that
+// were on their way when the connection was lost have failed. Those that came a
+// moment later wait in core's buffer, and the upload does not wait with them.
 func (u *upload) await(ctx context.Context) error {
+	if u.lastSeq > 0 && redialing(u.js.conn) {
+		return nats.ErrDisconnected
+	}
 	oldest := u.flying[0].future
 	stride := u.flying[min(uploadStride, (len(u.flying)+1)/2)-1].future
 	if _, done, _ := stride.outcome(); done {
