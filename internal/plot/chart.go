@@ -29,7 +29,7 @@ type Chart struct {
 
 const (
 	chartWidth, chartHeight = 760.0, 360.0
-	marginLeft, marginRight = 72.0, 24.0
+	marginLeft, marginRight = 72.0, 32.0
 	marginTop, marginBottom = 64.0, 56.0
 	tickLength              = 4.0
 )

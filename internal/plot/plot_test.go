@@ -119,7 +119,7 @@ func TestChartPlacesPoints(t *testing.T) {
 		}
 	}
 	// From the corner of the axes to the opposite one.
-	if want := `points="72,304 736,64"`; !bytes.Contains(svg, []byte(want)) {
+	if want := `points="72,304 728,64"`; !bytes.Contains(svg, []byte(want)) {
 		t.Errorf("the curve is not at %s", want)
 	}
 	if !bytes.Contains(svg, []byte(`class="line dash"`)) || !bytes.Contains(svg, []byte("prefers-color-scheme: dark")) {

@@ -285,7 +285,8 @@ func (h *handler) fetchOnce(ctx context.Context, c jetstream.Consumer) error {
 		case kind == 3 && !h.calm.Load():
 			// It may end before all is there.
 			batch, err = c.Fetch(n, jetstream.FetchContext(short))
-			if err != nil && short.Err() != nil {
+			// The timer of a context may be late, so that it has no error yet.
+			if end, _ := short.Deadline(); err != nil && (short.Err() != nil || !time.Now().Before(end)) {
 				err = nil // it was too short
 			}
 		default:
