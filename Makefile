@@ -62,8 +62,10 @@ vuln: $(GOVULN)
 docs:
 	go test ./docs
 
+# One package at a time: most run servers, clusters among them, and elections and
+# heartbeats need a processor.
 race:
-	go test -race -timeout 20m ./...
+	go test -race -p 1 -timeout 20m ./...
 
 test:
 	go test ./...
