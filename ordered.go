@@ -364,7 +364,7 @@ func (r *orderedRun) admit(reply *ackReply) bool {
 		r.recover(true)
 		return false
 	}
-	if r.cursor.repeat || reply.streamSequence() > r.cursor.stream {
+	if reply.streamSequence() > r.cursor.stream {
 		// A consumer that begins with old messages, only to be replaced, is no
 		// better than one that delivers nothing.
 		r.fruitless = 0

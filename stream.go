@@ -437,11 +437,11 @@ func (js *jetStream) streamDetails(ctx context.Context, name string, req streamI
 		if req.SubjectsFilter == "" {
 			return resp.StreamInfo, nil
 		}
-		count := len(resp.State.Subjects)
+		known := len(subjects)
 		maps.Copy(subjects, resp.State.Subjects)
-		req.Offset += count
-		// A page without subjects brings no progress, whatever total it claims.
-		if count == 0 || req.Offset >= resp.Total {
+		req.Offset += len(resp.State.Subjects)
+		// A page without new subjects brings no progress, whatever total it claims.
+		if len(subjects) == known || req.Offset >= resp.Total {
 			resp.State.Subjects = subjects
 			return resp.StreamInfo, nil
 		}
