@@ -57,8 +57,10 @@ func lenient(c call) call {
 func listed[T any](items <-chan T, err func() error) error {
 	n := 0
 	for range items {
-		// A server that never comes to an end is read from for a while.
-		if n++; n > 3000 {
+		// A server that never comes to an end is read from for a while. It takes up
+		// to two pages for each, which is not to come near maxRequests, however fast
+		// the machine is.
+		if n++; n > 1000 {
 			return errEnough
 		}
 	}
