@@ -17,7 +17,7 @@ const (
 	// two are those of a window that adapts: memory and the buffers of the server
 	// can take the most of it, and fast links near by need no more than the
 	// least. The last one matters for tiny chunks.
-	uploadBytesMin = 1 << 20
+	uploadBytesMin = 8 << 20
 	uploadBytesMax = 32 << 20
 	uploadChunks   = 1024
 
@@ -90,9 +90,6 @@ type sentChunk struct {
 	at     time.Time
 }
 
-// unrepeated keeps the publisher from sending chunks again.
-var unrepeated = []PublishOpt{WithRetryAttempts(0)}
-
 // run stores all chunks of the source and returns when they are acknowledged, or
 // with the first error.
 func (u *upload) run(ctx context.Context) error {
@@ -149,7 +146,8 @@ func (u *upload) publish(ctx context.Context, chunk []byte) (sentChunk, error) {
 	f.own.Subject, f.own.Data = u.subject, chunk
 	f.msg = &f.own
 	at := time.Now()
-	_, err := u.js.async.publish(f, unrepeated)
+	// Without options, so that f has no retries.
+	err := u.js.async.start(f, defaultStallWait)
 	return sentChunk{data: chunk, future: f, at: at}, err
 }
 

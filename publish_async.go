@@ -117,7 +117,7 @@ func (js *jetStream) CleanupPublisher() {
 	p.callErrHandler(failed)
 }
 
-// publish sends the message of f.
+// publish sends the message of f with the given options.
 func (p *asyncPublisher) publish(f *pubFuture, opts []PublishOpt) (PubAckFuture, error) {
 	o, err := collectPubOpts(opts)
 	if err != nil {
@@ -134,27 +134,35 @@ func (p *asyncPublisher) publish(f *pubFuture, opts []PublishOpt) (PubAckFuture,
 	o.setHeader(f.msg)
 	f.keep(o)
 	o.release()
+	if err := p.start(f, stallWait); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// start makes f pending, waiting up to stallWait for a slot, and sends its message.
+func (p *asyncPublisher) start(f *pubFuture, stallWait time.Duration) error {
 	reply, err := p.register(f, stallWait)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = p.send(f.msg, reply)
 	if err == nil && p.js.opts.async.ackTimeout <= 0 {
-		return f, nil
+		return nil
 	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
 		p.startAckTimeout(f)
-		return f, nil
+		return nil
 	}
 	if !p.release(f) {
 		// It failed for another reason in the meantime, and that is reported.
-		return f, nil
+		return nil
 	}
 	p.settle()
-	return nil, err
+	return err
 }
 
 // send hands m to core, which is done with it when the call returns.
