@@ -3,10 +3,7 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -67,51 +64,33 @@ func (js *jetStream) withDefaultTimeout(ctx context.Context) (context.Context, c
 	return ctx, cancel, nil
 }
 
-// unbounded reports whether ctx never ends, so that nothing has to be derived
-// from it to apply the default timeout.
-func unbounded(ctx context.Context) bool {
-	if ctx.Done() != nil {
-		return false
+// bound returns when a request has to end because of the handle's default
+// timeout, which is zero if ctx has a deadline. A nil context is refused.
+func (js *jetStream) bound(ctx context.Context) (until time.Time, err error) {
+	if ctx == nil {
+		return time.Time{}, nats.ErrInvalidContext
 	}
-	_, ok := ctx.Deadline()
-	return !ok
+	if _, ok := ctx.Deadline(); ok {
+		return time.Time{}, nil
+	}
+	return time.Now().Add(js.opts.DefaultTimeout), nil
 }
 
-// roundTrip sends m as a request and waits for the response until ctx ends, or
-// until the given time if ctx never does. A reply subject of m is ignored.
-func (js *jetStream) roundTrip(ctx context.Context, until time.Time, m *nats.Msg) (*nats.Msg, error) {
-	if !unbounded(ctx) {
-		if len(m.Header) == 0 {
-			return js.conn.RequestWithContext(ctx, m.Subject, m.Data)
-		}
-		return js.conn.RequestMsgWithContext(ctx, m)
-	}
-	wait := time.Until(until)
-	if wait <= 0 {
+// roundTrip sends m as a request and waits for the response until ctx ends, or the
+// given time comes, which is zero if only ctx counts. A reply subject of m is
+// ignored. A request that the server denies ends with the error that names that.
+func (js *jetStream) roundTrip(ctx context.Context, until time.Time, m *nats.Msg) (resp *nats.Msg, err error) {
+	if !until.IsZero() && !time.Now().Before(until) {
 		return nil, context.DeadlineExceeded
 	}
-	var resp *nats.Msg
-	var err error
+	wait := newRequestContext(ctx, until, js.conn, m.Subject)
+	defer wait.release()
 	if len(m.Header) == 0 {
-		resp, err = js.conn.Request(m.Subject, m.Data, wait)
+		resp, err = js.conn.RequestWithContext(wait, m.Subject, m.Data)
 	} else {
-		resp, err = js.conn.RequestMsg(m, wait)
+		resp, err = js.conn.RequestMsgWithContext(wait, m)
 	}
-	if errors.Is(err, nats.ErrTimeout) {
-		// As if the context had the timeout.
-		return nil, context.DeadlineExceeded
-	}
-	return resp, err
-}
-
-// bound returns what [jetStream.roundTrip] takes to apply the default timeout to
-// a context without deadline. A nil context is refused.
-func (js *jetStream) bound(ctx context.Context) (context.Context, time.Time, context.CancelFunc, error) {
-	if ctx != nil && unbounded(ctx) {
-		return ctx, time.Now().Add(js.opts.DefaultTimeout), func() {}, nil
-	}
-	ctx, cancel, err := js.withDefaultTimeout(ctx)
-	return ctx, time.Time{}, cancel, err
+	return resp, wait.explain(err)
 }
 
 // request sends one API request to the subject made of the handle's prefix and
@@ -121,11 +100,10 @@ func (js *jetStream) bound(ctx context.Context) (context.Context, time.Time, con
 // It is the one way in which this package asks the server something, so it is
 // the place where the default timeout and tracing apply.
 func (js *jetStream) request(ctx context.Context, body []byte, subjectParts ...string) (*nats.Msg, error) {
-	ctx, until, cancel, err := js.bound(ctx)
+	until, err := js.bound(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer cancel()
 	subject := joinText(js.prefix, subjectParts...)
 	trace := js.opts.ClientTrace
 	if trace != nil && trace.RequestSent != nil {
@@ -136,28 +114,12 @@ func (js *jetStream) request(ctx context.Context, body []byte, subjectParts ...s
 	}
 	resp, err := js.roundTrip(ctx, until, &nats.Msg{Subject: subject, Data: body})
 	if err != nil {
-		return nil, js.explainTimeout(err, subject)
+		return nil, err
 	}
 	if trace != nil && trace.ResponseReceived != nil {
 		trace.ResponseReceived(subject, resp.Data, resp.Header)
 	}
 	return resp, nil
-}
-
-// explainTimeout adds the reason to the error of a request that timed out
-// because the connection's user may not publish to its subject. The server
-// reports that apart from the request, and core keeps the report as the
-// connection's last error; it is gone if another error came in since.
-func (js *jetStream) explainTimeout(err error, subject string) error {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	last := js.conn.LastError()
-	if last == nil || !errors.Is(last, nats.ErrPermissionViolation) ||
-		!strings.Contains(last.Error(), "Publish to "+strconv.Quote(subject)) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, last)
 }
 
 // call is [jetStream.request] for a body and a response in JSON. A nil in sends

@@ -85,6 +85,8 @@ type fetch struct {
 	resent             bool
 
 	deadline  time.Time
+	look      time.Time // when to look whether the request was denied, zero if done
+	seen      error     // the connection's last error before the request
 	heartbeat heartbeatClock
 	active    bool
 	cancelCtx func() bool
@@ -106,6 +108,7 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 	if err != nil {
 		return err
 	}
+	seen := in.conn.LastError()
 	now := time.Now()
 	deadline := now.Add(req.expires + fetchGrace)
 	if req.noWait {
@@ -117,7 +120,10 @@ func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
 		in.retire(false)
 		return nats.ErrConnectionClosed
 	}
-	in.slot = fetch{consumer: c, req: *req, sink: sink, deadline: deadline, heartbeat: heartbeatClock{req.heartbeat, now, 0}}
+	in.slot = fetch{
+		consumer: c, req: *req, sink: sink, deadline: deadline, heartbeat: heartbeatClock{req.heartbeat, now, 0},
+		look: now.Add(denialLook), seen: seen,
+	}
 	in.turn++
 	f, turn := &in.slot, in.turn
 	in.fetch = f
@@ -154,6 +160,7 @@ func (c *pullConsumer) acknowledges() bool {
 // the lock held.
 func (in *fetchInbox) renew(f *fetch, now time.Time) (subject, reply string, body []byte, ok bool) {
 	f.resent = f.sent
+	f.look = now.Add(denialLook)
 	f.heartbeat.start(now)
 	if f.req.expires > 0 {
 		f.req.expires = min(f.req.expires, f.deadline.Sub(now)-fetchGrace)
@@ -376,10 +383,33 @@ func (in *fetchInbox) abort(turn uint64) bool {
 	return mine
 }
 
+// lookForDenial returns the error by which the server denied the request, once it
+// is time to look for that. Called with the lock held, which it lets go of meanwhile.
+func (in *fetchInbox) lookForDenial() error {
+	f, turn, now := in.fetch, in.turn, time.Now()
+	if f == nil || f.look.IsZero() || now.Before(f.look) {
+		return nil
+	}
+	f.look = time.Time{}
+	if f.ending || f.gotMsgs > 0 {
+		return nil
+	}
+	in.arm(now) // core may let the look wait
+	subject, seen := f.consumer.nextSubject, f.seen
+	in.mu.Unlock()
+	err := denial(in.conn, seen, subject)
+	in.mu.Lock()
+	if in.fetch == nil || in.turn != turn {
+		return nil
+	}
+	return err
+}
+
 // tick is run by the timer: it looks after heartbeat and deadline of the fetch
 // in progress, and lets go of an inbox nobody has used for a while.
 func (in *fetchInbox) tick() {
 	in.mu.Lock()
+	denied := in.lookForDenial()
 	now := time.Now()
 	f := in.fetch
 	if f == nil {
@@ -405,6 +435,8 @@ func (in *fetchInbox) tick() {
 			f.unclean = f.unclean || f.expect > 0
 			in.finish(f, f.endErr)
 		}
+	case denied != nil:
+		in.interrupt(f, denied)
 	case !now.Before(f.deadline):
 		err := nats.ErrTimeout
 		if !in.up || !f.sent {
@@ -434,6 +466,9 @@ func (in *fetchInbox) arm(now time.Time) {
 	wait := in.fetch.deadline.Sub(now)
 	if hb := in.fetch.req.heartbeat; hb > 0 {
 		wait = min(wait, hb/heartbeatChecks)
+	}
+	if look := in.fetch.look; !look.IsZero() {
+		wait = min(wait, look.Sub(now))
 	}
 	in.timer.Reset(max(wait, 0))
 }

@@ -17,9 +17,12 @@ import (
 //
 // Each method that takes a context uses the context's deadline, or the handle's
 // default timeout (see [WithDefaultTimeout]) when it has none. A context that
-// ends yields its own error, unwrapped, unless the server has reported that a
-// permission is missing: then the error matches [nats.ErrPermissionViolation] as
-// well.
+// ends yields its own error, unwrapped.
+//
+// A request that the server denies for want of a permission ends with an error that
+// matches [nats.ErrPermissionViolation] as soon as the server has said so, and not
+// with its time. The server says that apart from the request, to the connection, so
+// another error that the connection meets at the same moment may hide it.
 type JetStream interface {
 	// AccountInfo asks the server for the limits and the usage of the account
 	// the connection belongs to. It returns [ErrJetStreamNotEnabled] when the

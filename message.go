@@ -211,11 +211,10 @@ func (m *jetStreamMsg) DoubleAck(ctx context.Context) error {
 }
 
 func (m *jetStreamMsg) requestAck(ctx context.Context) error {
-	ctx, until, cancel, err := m.js.bound(ctx)
+	until, err := m.js.bound(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
 	_, err = m.js.roundTrip(ctx, until, &nats.Msg{Subject: m.msg.Reply, Data: ackPayload})
 	return err
 }

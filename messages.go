@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,8 +17,10 @@ type MessagesContext interface {
 	// [NextMaxWait] or [NextContext] say, or for ever.
 	//
 	// It returns [nats.ErrTimeout] or the context's error when no message came in
-	// time, and [ErrNoHeartbeat] when the server has been silent for too long
-	// (see [WithMessagesErrOnMissingHeartbeat]); the iterator goes on after these.
+	// time, [ErrNoHeartbeat] when the server has been silent for too long (see
+	// [WithMessagesErrOnMissingHeartbeat]), and an error that matches
+	// [nats.ErrPermissionViolation] when the server denies a request; the iterator
+	// goes on after these.
 	// It returns the reason, such as [ErrConsumerDeleted] or [ErrBadRequest],
 	// when the iterator cannot go on, and [ErrMsgIteratorClosed] from then on and
 	// after Stop, Drain and [StopAfter]. When the connection is closed, the error
@@ -56,7 +59,7 @@ type pullIterator struct {
 	taken   []arrival // moved out of arrivals, taken[:next] is used up
 	next    int
 	msgs    msgSlab
-	noBeat  bool  // a missing heartbeat is to be reported
+	passing error // to be reported, and no end
 	fatal   error // to be returned once, behind what is buffered
 	stopped bool  // Next returns no more messages
 }
@@ -306,9 +309,9 @@ func (it *pullIterator) poll() (*jetStreamMsg, error) {
 		msg, again, err := it.take()
 		over := msg != nil && it.engine.drained()
 		it.mu.Unlock()
-		switch err {
-		case nil, ErrNoHeartbeat:
-		case ErrMsgIteratorClosed:
+		switch {
+		case err == nil, err == ErrNoHeartbeat, errors.Is(err, nats.ErrPermissionViolation):
+		case err == ErrMsgIteratorClosed:
 			err = it.closedError()
 		default:
 			over = true
@@ -326,7 +329,7 @@ func (it *pullIterator) poll() (*jetStreamMsg, error) {
 // due then is left to the next call: its messages would overtake the error.
 // Called with the lock held.
 func (it *pullIterator) toReport() bool {
-	return (it.noBeat || it.fatal != nil) && !it.busy()
+	return (it.passing != nil || it.fatal != nil) && !it.busy()
 }
 
 // request sends what is due. That it fails is not the caller's business: the
@@ -359,7 +362,7 @@ func (it *pullIterator) take() (msg *jetStreamMsg, again bool, err error) {
 			return nil, true, nil
 		}
 	}
-	it.noBeat = false
+	it.passing = nil
 	it.active = true
 	it.pinned(item.msg)
 	it.engine.consumed(item.msg.Size())
@@ -385,9 +388,10 @@ func (it *pullIterator) exhausted() error {
 		return it.fatal
 	case it.ended && it.arrivals.isSealed():
 		return ErrMsgIteratorClosed
-	case it.noBeat:
-		it.noBeat = false
-		return ErrNoHeartbeat
+	case it.passing != nil:
+		err := it.passing
+		it.passing = nil
+		return err
 	default:
 		return nil
 	}
@@ -431,9 +435,11 @@ func (it *pullIterator) busy() bool {
 	return it.next < len(it.taken) || it.arrivals.pending()
 }
 
-// missed implements [pullOwner].
-func (it *pullIterator) missed() {
-	it.noBeat = !it.silentHeartbeat
+// trouble implements [pullOwner].
+func (it *pullIterator) trouble(err error) {
+	if err != ErrNoHeartbeat || !it.silentHeartbeat {
+		it.passing = err
+	}
 	it.arrivals.wakeAll()
 }
 

@@ -114,11 +114,10 @@ func (js *jetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...Publ
 // publishSync publishes msg and waits for the acknowledgement. While nobody
 // responds, it tries again as often as retries says, with a pause of wait.
 func (js *jetStream) publishSync(ctx context.Context, msg *nats.Msg, retries int, wait time.Duration) (ackValue, error) {
-	ctx, until, cancel, err := js.bound(ctx)
+	until, err := js.bound(ctx)
 	if err != nil {
 		return ackValue{}, err
 	}
-	defer cancel()
 	resp, err := js.roundTrip(ctx, until, msg)
 	for ; errors.Is(err, nats.ErrNoResponders); retries-- {
 		if retries == 0 {
@@ -134,7 +133,7 @@ func (js *jetStream) publishSync(ctx context.Context, msg *nats.Msg, retries int
 		resp, err = js.roundTrip(ctx, until, msg)
 	}
 	if err != nil {
-		return ackValue{}, js.explainTimeout(err, msg.Subject)
+		return ackValue{}, err
 	}
 	ack, err := js.async.parseAck(resp.Data)
 	if err != nil {

@@ -102,6 +102,7 @@ type pullSubscription struct {
 	subject string // of pull requests
 	engine  pullEngine
 	probing bool
+	denied  error  // the last denial that is known
 	body    []byte // of the last request
 }
 
@@ -124,8 +125,9 @@ type pullOwner interface {
 	// Called with the lock held.
 	busy() bool
 
-	// missed is told about a missing heartbeat. Called with the lock held.
-	missed()
+	// trouble is told of a passing error that no message tells of: a missing
+	// heartbeat, or that the server denied a request. Called with the lock held.
+	trouble(err error)
 
 	// wake is told that there may be a request to send.
 	wake()
@@ -171,6 +173,7 @@ func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onC
 	s.engine.heartbeat.interval = opts.heartbeat
 	s.engine.heartbeat.start(time.Now())
 	s.engine.pinID = s.consumer.pins.take(opts.group)
+	s.denied = denial(s.conn, nil, s.subject)
 	if err := s.open(s.inbox+"*", "", floodLimits(opts, s.conn.MaxPayload()), deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
 		return err
@@ -231,9 +234,14 @@ func (s *pullSubscription) reconnected() bool {
 	}
 }
 
-// tick is run by the timer: several times per heartbeat interval, and when a
-// postponed request is due.
+// tick is run by the timer: shortly after the first request, several times per
+// heartbeat interval, and when a postponed request is due.
 func (s *pullSubscription) tick() {
+	s.mu.Lock()
+	subject := s.subject
+	s.mu.Unlock()
+	denied := denial(s.conn, nil, subject)
+
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
@@ -255,8 +263,12 @@ func (s *pullSubscription) tick() {
 	}
 	due := s.engine.due() && !s.engine.retryAt.After(now)
 	s.timer.Reset(s.engine.wait(now))
-	if missed {
-		s.owner.missed()
+	switch {
+	case denied != nil && denied != s.denied:
+		s.denied = denied
+		s.owner.trouble(denied)
+	case missed:
+		s.owner.trouble(ErrNoHeartbeat)
 	}
 	s.mu.Unlock()
 
@@ -295,6 +307,9 @@ func (s *pullSubscription) pump() error {
 			return nil
 		}
 		subject, body := s.subject, s.render(&req)
+		if id == 1 {
+			s.timer.Reset(denialLook)
+		}
 		s.mu.Unlock()
 		if redialing(s.conn) {
 			// The reconnect starts over.
@@ -577,7 +592,7 @@ func (c *consumeContext) dry() bool {
 
 func (c *consumeContext) busy() bool { return c.handling }
 
-func (c *consumeContext) missed() { c.errs.report(ErrNoHeartbeat) }
+func (c *consumeContext) trouble(err error) { c.errs.report(err) }
 
 func (c *consumeContext) wake() {
 	if err := c.pump(); err != nil {

@@ -67,7 +67,7 @@ type ConsumeErrHandlerFunc func(consumeCtx ConsumeContext, err error)
 // twice the heartbeat, [nats.ErrNoResponders] when nobody answers for the
 // consumer, [ErrConsumerLeadershipChanged], [ErrServerShutdown],
 // [ErrPinIDMismatch], [ErrMaxBytesExceeded] for a message that does not fit the
-// byte limit. Consuming goes on after them. The last error says why it does not:
+// byte limit, [nats.ErrPermissionViolation] when the server denies a request. Consuming goes on after them. The last error says why it does not:
 // [ErrConsumerDeleted], [ErrConsumerNotFound], [ErrBadRequest],
 // [ErrNotPullConsumer] or [ErrConnectionClosed].
 //

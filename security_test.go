@@ -8,8 +8,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,9 +147,8 @@ func secCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
-// What a user may not do is named at the end of the time the call has. The server
-// tells of it apart from the call, through the connection's error handler, which
-// is the user's, so that there is nothing to end it sooner.
+// What a user may not do is named as soon as the server has said so, and not at the
+// end of the time that the call has.
 func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 	t.Parallel()
 	adjust, user := secOperator(t)
@@ -161,14 +162,17 @@ func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 		mgOK(t, err)
 	}
 	limited := user(func(c *jwt.UserClaims) {
-		c.Pub.Allow.Add("MINE.>", "$JS.API.STREAM.INFO.MINE", "$JS.API.CONSUMER.INFO.MINE.>", "$JS.API.CONSUMER.MSG.NEXT.MINE.>", "$JS.ACK.MINE.>")
+		c.Pub.Allow.Add("MINE.>", "$JS.API.STREAM.INFO.MINE", "$JS.API.CONSUMER.INFO.>", "$JS.API.CONSUMER.MSG.NEXT.MINE.>", "$JS.ACK.MINE.>")
 		c.Sub.Allow.Add("_INBOX_mine.>")
 	})
-	connect := func(t *testing.T) jetstream.JetStream {
+	connect := func(t *testing.T, inbox string) jetstream.JetStream {
 		quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
-		return tpHandle(t, jstest.Connect(t, s, limited, nats.CustomInboxPrefix("_INBOX_mine"), quiet))
+		nc := jstest.Connect(t, s, limited, nats.CustomInboxPrefix(inbox), quiet)
+		js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Hour))
+		mgOK(t, err)
+		return js
 	}
-	js := connect(t)
+	js := connect(t, "_INBOX_mine")
 
 	// What is allowed works with nothing else.
 	_, err := js.Publish(ctx, "MINE.a", nil)
@@ -180,31 +184,123 @@ func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 		mgOK(t, m.DoubleAck(ctx))
 	}
 
-	for name, call := range map[string]func(ctx context.Context, js jetstream.JetStream) error{
-		"publish": func(ctx context.Context, js jetstream.JetStream) error {
+	named := func(t *testing.T, err error) {
+		t.Helper()
+		mgIs(t, err, nats.ErrPermissionViolation)
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+			t.Errorf("only after its time: %v", err)
+		}
+	}
+	yours := func(t *testing.T, js jetstream.JetStream) jetstream.Consumer {
+		cons, err := js.Consumer(mgContext(t), "YOURS", tpConsumer)
+		mgOK(t, err)
+		return cons
+	}
+	for name, call := range map[string]func(t *testing.T, ctx context.Context, js jetstream.JetStream) error{
+		"publish": func(_ *testing.T, ctx context.Context, js jetstream.JetStream) error {
 			_, err := js.Publish(ctx, "YOURS.a", nil)
 			return err
 		},
-		"stream": func(ctx context.Context, js jetstream.JetStream) error { _, err := js.Stream(ctx, "YOURS"); return err },
-		"delete": func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteStream(ctx, "MINE") },
-		"consumer": func(ctx context.Context, js jetstream.JetStream) error {
-			_, err := js.Consumer(ctx, "YOURS", tpConsumer)
+		"stream": func(_ *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.Stream(ctx, "YOURS")
 			return err
 		},
-		"bucket": func(ctx context.Context, js jetstream.JetStream) error {
+		"delete": func(_ *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			return js.DeleteStream(ctx, "MINE")
+		},
+		"create": func(_ *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.CreateConsumer(ctx, "YOURS", jetstream.ConsumerConfig{Durable: "D"})
+			return err
+		},
+		"bucket": func(_ *testing.T, ctx context.Context, js jetstream.JetStream) error {
 			_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "B"})
 			return err
+		},
+		"fetch": func(t *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			batch, err := yours(t, js).Fetch(1, jetstream.FetchContext(ctx))
+			mgOK(t, err)
+			for range batch.Messages() {
+				t.Error("a message")
+			}
+			return batch.Error()
+		},
+		"next": func(t *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			_, err := yours(t, js).Next(jetstream.FetchContext(ctx))
+			return err
+		},
+		"messages": func(t *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			it, err := yours(t, js).Messages()
+			mgOK(t, err)
+			defer it.Stop()
+			_, err = it.Next(jetstream.NextContext(ctx))
+			return err
+		},
+		"consume": func(t *testing.T, ctx context.Context, js jetstream.JetStream) error {
+			errs := make(chan error, 1)
+			cc, err := yours(t, js).Consume(func(jetstream.Msg) { t.Error("a message") },
+				jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+					select {
+					case errs <- err:
+					default:
+					}
+				}))
+			mgOK(t, err)
+			defer cc.Stop()
+			select {
+			case err := <-errs:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			js := connect(t)
-			// The reason has to be in before the time is over.
-			brief, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			defer cancel()
-			err := call(brief, js)
-			mgIs(t, err, nats.ErrPermissionViolation)
-			mgIs(t, err, context.DeadlineExceeded)
+			js := connect(t, "_INBOX_mine")
+			for range 2 {
+				named(t, call(t, mgContext(t), js))
+			}
 		})
 	}
+	t.Run("no deadline", func(t *testing.T) {
+		t.Parallel()
+		_, err := connect(t, "_INBOX_mine").Publish(context.Background(), "YOURS.a", nil)
+		named(t, err)
+	})
+	t.Run("answers", func(t *testing.T) {
+		t.Parallel()
+		_, err := connect(t, "_INBOX_yours").Publish(context.Background(), "MINE.a", nil)
+		named(t, err)
+	})
+}
+
+// A denial of the past ends no request, but is named if the time of one runs out.
+func TestADenialOfThePastEndsNoRequest(t *testing.T) {
+	t.Parallel()
+	var published atomic.Int64
+	s := jstest.StartRawServer(t, func(c *jstest.RawConn, m jstest.RawMsg) {
+		if m.Subject != tpSubject {
+			return
+		}
+		switch published.Add(1) {
+		case 1:
+			c.Write([]byte("-ERR 'Permissions Violation for Publish to \"" + tpSubject + "\"'\r\n"))
+		case 2:
+			// Later than several looks for a denial.
+			time.AfterFunc(500*time.Millisecond, func() {
+				c.Deliver(m.Reply, jstest.RawMsg{Subject: m.Reply, Data: []byte(`{"stream":"S","seq":1}`)})
+			})
+		}
+	})
+	js := tpHandle(t, jstest.ConnectURL(t, s.URL(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})))
+	_, err := js.Publish(mgContext(t), tpSubject, nil)
+	mgIs(t, err, nats.ErrPermissionViolation)
+	ack, err := js.Publish(mgContext(t), tpSubject, nil)
+	mgOK(t, err)
+	mgEqual(t, "sequence", ack.Sequence, uint64(1))
+	brief, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = js.Publish(brief, tpSubject, nil)
+	mgIs(t, err, context.DeadlineExceeded)
+	mgIs(t, err, nats.ErrPermissionViolation)
 }
