@@ -120,3 +120,46 @@ func (a *jsonAppender) enum(key string, t *enumTable, value int) {
 	}
 	a.text(key, t.words[value])
 }
+
+// The following do the same for bytes alone.
+
+func appendComma(b []byte) []byte {
+	if b[len(b)-1] == '{' {
+		return b
+	}
+	return append(b, ',')
+}
+
+func appendIntField(b []byte, key string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	b = append(appendComma(b), key...)
+	return strconv.AppendInt(b, n, 10)
+}
+
+func appendStringField(b []byte, key, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(appendComma(b), key...)
+	return appendJSONString(b, value)
+}
+
+// appendJSONString appends s as a JSON string. Bytes that are not plain ASCII
+// are passed on as they are: the server reads JSON in UTF-8.
+func appendJSONString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}

@@ -120,7 +120,8 @@ func WithPublishAsyncMaxPending(max int) JetStreamOpt {
 // WithPublishAsyncTimeout limits how long an async publish awaits its
 // acknowledgement, counted from each time the message is sent. A publish that
 // exceeds it fails with [ErrAsyncPublishTimeout]; whether the message was stored
-// is then unknown. Zero or less, the default, means no limit.
+// is then unknown, unless the error matches [nats.ErrPermissionViolation] too. Zero
+// or less, the default, means no limit.
 func WithPublishAsyncTimeout(dur time.Duration) JetStreamOpt {
 	return func(opts *JetStreamOptions) error {
 		opts.async.ackTimeout = dur

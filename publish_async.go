@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -397,12 +398,17 @@ func (p *asyncPublisher) arm() {
 // handleTimer sends due retries and fails what has not been acknowledged in
 // time. It may run more than once at a time when handlers take long.
 func (p *asyncPublisher) handleTimer() {
+	last := p.js.conn.LastError()
 	p.mu.Lock()
 	p.wake = 0
 	var failed []*pubFuture
 	for f := p.awaiting.popDue(p.now()); f != nil; f = p.awaiting.popDue(p.now()) {
 		p.release(f)
-		f.resolve(ackValue{}, ErrAsyncPublishTimeout)
+		var err error = ErrAsyncPublishTimeout
+		if denies(p.js.conn, last, f.own.Subject) {
+			err = fmt.Errorf("%w: %w", err, last)
+		}
+		f.resolve(ackValue{}, err)
 		failed = append(failed, f)
 	}
 	if len(failed) == 0 && p.retrying.head == nil {

@@ -30,15 +30,20 @@ const (
 // It must not be called with a lock held, as core's is taken for as long as it
 // redials.
 func denial(nc *nats.Conn, seen error, subject string) error {
-	last := nc.LastError()
-	if !errors.Is(last, nats.ErrPermissionViolation) || last == seen {
-		return nil
-	}
-	text := last.Error()
-	if strings.Contains(text, "Publish to "+strconv.Quote(subject)) || strings.Contains(text, `Subscription to "`+inboxPrefix(nc)) {
+	if last := nc.LastError(); denies(nc, last, subject) && last != seen {
 		return last
 	}
 	return nil
+}
+
+// denies reports whether err is about publishing to a subject, or about answers.
+func denies(nc *nats.Conn, err error, subject string) bool {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "Publish to "+strconv.Quote(subject)) ||
+		strings.Contains(text, `Subscription to "`+inboxPrefix(nc))
 }
 
 // inboxPrefix returns what all inboxes of a connection begin with.

@@ -262,6 +262,17 @@ func TestWhatAUserMayNotDoIsNamed(t *testing.T) {
 			}
 		})
 	}
+	t.Run("async", func(t *testing.T) {
+		t.Parallel()
+		js, err := jetstream.New(connect(t, "_INBOX_mine").Conn(), jetstream.WithPublishAsyncTimeout(time.Second))
+		mgOK(t, err)
+		defer js.CleanupPublisher()
+		future, err := js.PublishAsync("YOURS.a", nil)
+		mgOK(t, err)
+		err = <-future.Err()
+		mgIs(t, err, nats.ErrPermissionViolation)
+		mgIs(t, err, jetstream.ErrAsyncPublishTimeout)
+	})
 	t.Run("no deadline", func(t *testing.T) {
 		t.Parallel()
 		_, err := connect(t, "_INBOX_mine").Publish(context.Background(), "YOURS.a", nil)
