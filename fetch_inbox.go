@@ -104,11 +104,11 @@ type fetch struct {
 // startFetch sends a request and lets its answer go to sink. An error means
 // that nothing was started.
 func (c *pullConsumer) startFetch(req *pullRequest, sink fetchSink) error {
+	seen := c.js.conn.LastError()
 	in, err := takeInbox(c.js.conn)
 	if err != nil {
 		return err
 	}
-	seen := in.conn.LastError()
 	now := time.Now()
 	deadline := now.Add(req.expires + fetchGrace)
 	if req.noWait {
