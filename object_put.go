@@ -195,7 +195,10 @@ func (p *objectPut) uploadContent(ctx context.Context) error {
 	}
 	defer p.upload.source.close()
 	p.upload.digest = sha256.New()
-	if err := p.upload.run(ctx); err != nil {
+	// Ends also when the server denies the chunks.
+	uploading := newRequestContext(ctx, time.Time{}, p.upload.js.conn, p.upload.subject)
+	defer uploading.release()
+	if err := p.upload.run(uploading); err != nil {
 		return err
 	}
 	p.info.Size, p.info.Chunks = p.upload.size, p.upload.chunks
@@ -209,6 +212,8 @@ func (p *objectPut) describe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	wait := newRequestContext(ctx, time.Time{}, p.upload.js.conn, msg.Subject)
+	defer wait.release()
 	future, err := p.upload.js.PublishMsgAsync(msg)
 	if err != nil {
 		return err
@@ -221,8 +226,8 @@ func (p *objectPut) describe(ctx context.Context) error {
 		// A stream that refused it does not have it.
 		p.metaSent = !isAPIError(err)
 		return err
-	case <-ctx.Done():
-		return transferError(ctx.Err())
+	case <-wait.Done():
+		return transferError(wait.Err())
 	}
 }
 

@@ -367,7 +367,20 @@ func TestPutIntoADeletedStoreFails(t *testing.T) {
 func TestPutThatIsNotAcknowledgedEnds(t *testing.T) {
 	t.Parallel()
 	short := 3 * time.Second
-	store := objDenied(t, []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(short)}, "$O.>")
+	_, admin, nc := objStart(t)
+	store, err := objHandle(t, nc, jetstream.WithDefaultTimeout(short)).ObjectStore(objContext(t), "B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := admin.Stream(objContext(t), "OBJ_B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := st.CachedInfo().Config
+	cfg.NoAck = true
+	if _, err := admin.UpdateStream(objContext(t), cfg); err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	if _, err := store.PutString(objContext(t), "A", "content"); err != jetstream.ErrAsyncPublishTimeout {
 		t.Errorf("without deadline: %v", err)
@@ -385,6 +398,20 @@ func TestPutThatIsNotAcknowledgedEnds(t *testing.T) {
 		if took := time.Since(start); took < short/2 || took > objPatience {
 			t.Errorf("it took %v", took)
 		}
+	}
+}
+
+func TestPutThatIsDeniedEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	for what, subject := range map[string]string{"chunks": "$O.B.C.>", "description": "$O.B.M.>"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			store := objDenied(t, []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(time.Hour)}, subject)
+			_, err := store.PutString(objContext(t), "A", "content")
+			if !errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrTimeout) {
+				t.Errorf("error is %v", err)
+			}
+		})
 	}
 }
 
