@@ -397,7 +397,8 @@ func TestAbandonedReadsLeaveNothingBehind(t *testing.T) {
 	if _, err := free.Put(objContext(t), jetstream.ObjectMeta{Name: "A"}, &objReader{size: 8 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	js := objHandle(t, nc, jetstream.WithDefaultTimeout(3*time.Second))
+	// Short, for the reads end with it, but a busy machine has to answer in it.
+	js := objHandle(t, nc, jetstream.WithDefaultTimeout(10*time.Second))
 	store, err := js.ObjectStore(objContext(t), "B")
 	if err != nil {
 		t.Fatal(err)
