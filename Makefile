@@ -26,6 +26,7 @@ DURATION          ?= 3m
 SEEDS             ?= $(if $(SEED),$(SEED),1 2 3 4 5 6 7 8 9 10)
 
 # Where make bench keeps and draws its results, as in KEEP=docs; nowhere by default.
+# What W leaves out stays there as it was.
 KEEP              ?=
 
 .PHONY: check format tidy fmt vet lint vuln docs race test test-server cover fuzz torture bench bench-allocs growth pictures microbench tools clean

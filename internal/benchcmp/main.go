@@ -65,8 +65,8 @@ func parseFlags() (config, error) {
 	flag.Float64Var(&cfg.scale, "scale", 1, "length of a run relative to the workload's standard")
 	flag.BoolVar(&cfg.allocs, "allocs", false, "check only allocations and bytes, and fail if they are too many")
 	flag.BoolVar(&cfg.growth, "growth", false, "measure how cost grows with the size of the work")
-	flag.StringVar(&cfg.dir, "draw", "", "keep what is measured in the folder bench of this `directory`, and draw it;\n"+
-		"with 0 rounds, draw what is there")
+	flag.StringVar(&cfg.dir, "draw", "", "keep what is measured in the folder bench of this `directory`, beside what is\n"+
+		"there of other workloads, and draw it; with 0 rounds, draw what is there")
 	pattern := flag.String("run", ".", "run the workloads, or the dimensions of growth, that match this `regexp`")
 	flag.Parse()
 	if cfg.rounds < 0 || cfg.scale <= 0 || cfg.rounds == 0 && cfg.dir == "" {
@@ -110,5 +110,5 @@ func measureAll(ctx context.Context, cfg config) error {
 	if err != nil || cfg.dir == "" {
 		return err
 	}
-	return save(filepath.Join(cfg.dir, "bench", compareFile), keep(results))
+	return saveComparisons(filepath.Join(cfg.dir, "bench", compareFile), results)
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"example.com/jetstream/internal/plot"
 	"example.com/jetstream/internal/workload"
@@ -57,6 +58,32 @@ func keep(results []*result) []comparison {
 		}
 	}
 	return out
+}
+
+// merge returns the comparisons of all workloads, the newer ones in place of those
+// kept before, in the order of the table.
+func merge(before, now []comparison) []comparison {
+	var out []comparison
+	all := workload.All()
+	for i := range all {
+		same := func(c comparison) bool { return c.Workload == all[i].Name }
+		for _, from := range [][]comparison{now, before} {
+			if at := slices.IndexFunc(from, same); at >= 0 {
+				out = append(out, from[at])
+				break
+			}
+		}
+	}
+	return out
+}
+
+// saveComparisons puts results into a file, which keeps what they are not about.
+func saveComparisons(path string, results []*result) error {
+	var before []comparison
+	if err := load(path, &before); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return save(path, merge(before, keep(results)))
 }
 
 func save(path string, v any) error {

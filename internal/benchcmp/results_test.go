@@ -40,6 +40,43 @@ func TestPicturesAreDrawnFromWhatWasKept(t *testing.T) {
 	}
 }
 
+// Part of the table can be measured again.
+func TestWhatIsNotMeasuredStaysAsItWas(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), compareFile)
+	measured := func(figure float64, names ...string) []*result {
+		var out []*result
+		for _, name := range names {
+			out = append(out, &result{name: name, own: samples(cpu, figure), ref: samples(cpu, 1)})
+		}
+		return out
+	}
+	for _, results := range [][]*result{
+		measured(1, "Publish", "Next"),
+		measured(2, "Next", "Consume"),
+	} {
+		if err := saveComparisons(file, results); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var kept []comparison
+	if err := load(file, &kept); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]float64)
+	var order []string
+	for _, c := range kept {
+		got[c.Workload] = c.Ratio.CPU
+		order = append(order, c.Workload)
+	}
+	if want := []string{"Publish", "Consume", "Next"}; !slices.Equal(order, want) {
+		t.Errorf("kept are %v, want %v", order, want)
+	}
+	if got["Publish"] != 1 || got["Next"] != 2 || got["Consume"] != 2 {
+		t.Errorf("ratios are %v", got)
+	}
+}
+
 func TestDrawingNeedsNoFiles(t *testing.T) {
 	t.Parallel()
 	if err := draw(t.TempDir()); err != nil {
