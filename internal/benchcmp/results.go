@@ -63,15 +63,13 @@ func keep(results []*result) []comparison {
 // merge returns the comparisons of all workloads, the newer ones in place of those
 // kept before, in the order of the table.
 func merge(before, now []comparison) []comparison {
+	newestFirst := slices.Concat(now, before)
 	var out []comparison
 	all := workload.All()
 	for i := range all {
-		same := func(c comparison) bool { return c.Workload == all[i].Name }
-		for _, from := range [][]comparison{now, before} {
-			if at := slices.IndexFunc(from, same); at >= 0 {
-				out = append(out, from[at])
-				break
-			}
+		at := slices.IndexFunc(newestFirst, func(c comparison) bool { return c.Workload == all[i].Name })
+		if at >= 0 {
+			out = append(out, newestFirst[at])
 		}
 	}
 	return out
