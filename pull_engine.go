@@ -258,7 +258,7 @@ func (e *pullEngine) refill(now time.Time) (id uint64, req pullRequest, ok bool)
 	return e.nextID, req, true
 }
 
-// due reports whether the window has fallen below its threshold.
+// due reports whether it is time for the next request.
 func (e *pullEngine) due() bool {
 	if !e.connected || e.paused || e.starved {
 		return false
@@ -266,7 +266,20 @@ func (e *pullEngine) due() bool {
 	if e.cfg.byteWindow {
 		return e.pendBytes < e.cfg.thresholdBytes
 	}
-	return e.served || e.pendMsgs < e.threshold()
+	return e.served || e.pendMsgs < e.threshold() || e.shortOfBytes()
+}
+
+// shortOfBytes reports whether messages are so large that the requests in flight
+// run out of bytes before the window falls below its threshold. If the next one
+// waited for their end, the server would have nothing to do until all of their
+// messages are consumed.
+func (e *pullEngine) shortOfBytes() bool {
+	budget := e.cfg.maxBytes
+	if e.cfg.limitBytes > 0 {
+		budget = min(budget, e.cfg.limitBytes)
+	}
+	return e.cfg.topUp && len(e.pulls) > 0 && e.window() == e.cfg.maxMessages &&
+		e.pendMsgs < e.cfg.maxMessages && e.pendBytes < budget/2
 }
 
 // window returns how many messages may be requested or buffered.

@@ -146,6 +146,44 @@ func TestPullEngineTopsUpWithinStopAfter(t *testing.T) {
 	}
 }
 
+// Of large messages, the bytes of a request end before the window is below its
+// threshold.
+func TestPullEngineAsksForMoreOfLargeMessagesBeforeTheirBytesEnd(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	all := pullByteBudget / size
+	for _, test := range []struct {
+		name string
+		info *ConsumerInfo
+		opts []PullConsumeOpt
+		more int // messages after which the next request follows; 0 for none
+	}{
+		{name: "by default", more: all/2 + 1},
+		{name: "a larger window", opts: []PullConsumeOpt{PullMaxMessages(1000)}, more: all/2 + 1},
+		{
+			name: "requests of eight messages",
+			info: &ConsumerInfo{Config: ConsumerConfig{MaxRequestMaxBytes: 8 * size}}, more: 5,
+		},
+		{name: "a small window", opts: []PullConsumeOpt{PullMaxMessages(100)}},
+		{name: "the user's threshold", opts: []PullConsumeOpt{PullThresholdMessages(250)}},
+		{name: "the user's limit", opts: []PullConsumeOpt{PullMaxMessagesWithBytesLimit(500, pullByteBudget)}},
+		{name: "a group", opts: []PullConsumeOpt{PullPriorityGroup("g")}},
+	} {
+		r := peNewFor(t, test.info, test.opts...)
+		first := r.wants(r.cfg.maxMessages)[0]
+		for n := 1; n <= first.req.maxBytes/size-1; n++ {
+			r.consume(1, size)
+			if n != test.more {
+				r.wants()
+				continue
+			}
+			if next := r.wants(n)[0]; next.req.maxBytes != first.req.maxBytes {
+				t.Errorf("%s: the next request may have %d bytes", test.name, next.req.maxBytes)
+			}
+		}
+	}
+}
+
 func TestPullEngineForgetsToTopUpWhenAllIsGivenUp(t *testing.T) {
 	t.Parallel()
 	r := peNew(t)
