@@ -17,6 +17,8 @@ FUZZTIME          ?= 30s
 W                 ?= .
 ROUNDS            ?= 5
 SCALE             ?= 1
+# Whether client and server have processors of their own while they are compared.
+PIN               ?= true
 # Which version of the server test-server tests with, and how.
 V                 ?= v2.14.10
 SERVER_TESTFLAGS  ?= -timeout 25m
@@ -101,7 +103,7 @@ torture:
 
 ## bench: compare with the reference, workload by workload, and judge by the targets
 bench:
-	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE) $(if $(KEEP),-draw $(KEEP))
+	go run ./internal/benchcmp -run '$(W)' -rounds $(ROUNDS) -scale $(SCALE) -pin=$(PIN) $(if $(KEEP),-draw $(KEEP))
 
 ## bench-allocs: fail when allocations or bytes are above their targets by more than is known
 bench-allocs:

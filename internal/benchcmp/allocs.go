@@ -18,7 +18,7 @@ const allocsFormat = "%-27s %-11s %10s %10s  %s\n"
 // length. So each workload is run with two lengths, and what the longer run took
 // more is divided by the operations it did more.
 func checkAllocs(ctx context.Context, workloads []*workload.Workload) (err error) {
-	urls, stop, err := startChild(delaysOf(workloads))
+	urls, stop, err := startChild(cores{}, delaysOf(workloads))
 	if err != nil {
 		return err
 	}

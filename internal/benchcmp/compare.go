@@ -42,16 +42,27 @@ func delaysOf(workloads []*workload.Workload) []time.Duration {
 	return out
 }
 
-// compare runs the workloads and prints the table as it grows.
-func compare(ctx context.Context, workloads []*workload.Workload, rounds int, scale float64) (results []*result, err error) {
-	urls, stop, err := startChild(delaysOf(workloads))
+// compare runs the workloads and prints the table as it grows. The sides have their
+// own cores where nothing but the work takes time; over a link, it is the rate that
+// matters, and what makes the delay needs processors, too.
+func compare(ctx context.Context, c cores, workloads []*workload.Workload, rounds int, scale float64) (results []*result, err error) {
+	near, stopNear, err := startChild(c, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() { err = errors.Join(err, stopNear()) }()
+	far, stopFar, err := startChild(cores{}, delaysOf(workloads))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stopFar()) }()
 	fmt.Print(header())
 	for _, w := range workloads {
-		r, err := measure(ctx, urls, w, rounds, max(1, int(float64(w.N)*scale)))
+		sides, urls := c, near
+		if w.Delay > 0 {
+			sides, urls = cores{}, far
+		}
+		r, err := measureOn(ctx, sides, urls, w, rounds, max(1, int(float64(w.N)*scale)))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", w.Name, err)
 		}
@@ -60,6 +71,16 @@ func compare(ctx context.Context, workloads []*workload.Workload, rounds int, sc
 	}
 	fmt.Print("\n", summary(results))
 	return results, nil
+}
+
+// measureOn is measure on the client's side of the cores.
+func measureOn(ctx context.Context, c cores, urls links, w *workload.Workload, rounds, n int) (r *result, err error) {
+	leave, err := c.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
+	return measure(ctx, urls, w, rounds, n)
 }
 
 // measure runs a workload by both implementations in turn, and by the limit after

@@ -19,8 +19,8 @@ const growthFormat = "%-12s %-13s %9d %18s %18s %18s\n"
 
 // measureGrowth runs the dimensions whose names match, prints what they cost and
 // calls done with it.
-func measureGrowth(ctx context.Context, match *regexp.Regexp, rounds int, done func(growth) error) (err error) {
-	urls, stop, err := startChild(nil)
+func measureGrowth(ctx context.Context, c cores, match *regexp.Regexp, rounds int, done func(growth) error) (err error) {
+	urls, stop, err := startChild(c, nil)
 	if err != nil {
 		return err
 	}
@@ -34,19 +34,19 @@ func measureGrowth(ctx context.Context, match *regexp.Regexp, rounds int, done f
 		}
 		g := newGrowth(d)
 		for _, kind := range d.Kinds {
-			c := curve{Kind: kind.Name}
+			line := curve{Kind: kind.Name}
 			for _, point := range d.Points {
 				w := kind.At(point)
 				w.Name = fmt.Sprintf("%s/%s/%d", d.Name, kind.Name, point)
-				r, err := measure(ctx, urls, &w, rounds, w.N)
+				r, err := measureOn(ctx, c, urls, &w, rounds, w.N)
 				if err != nil {
 					return fmt.Errorf("%s: %w", w.Name, err)
 				}
 				fmt.Printf(growthFormat, d.Name, kind.Name, point, pair(r, cpu, 2), pair(r, allocs, 1), pair(r, rate, 0))
-				c.Points = append(c.Points, growthPoint{At: point, Ours: costsOf(r.ours), Ref: costsOf(r.theirs)})
+				line.Points = append(line.Points, growthPoint{At: point, Ours: costsOf(r.ours), Ref: costsOf(r.theirs)})
 			}
-			fmt.Print(remarks(c, d.Name == "payload"))
-			g.Curves = append(g.Curves, c)
+			fmt.Print(remarks(line, d.Name == "payload"))
+			g.Curves = append(g.Curves, line)
 		}
 		if err := done(g); err != nil {
 			return err

@@ -7,6 +7,10 @@
 // medians over the rounds, the ratios medians of each round's ratio. The limit is
 // what a bare connection needs for the same data.
 //
+// Where no link delays, the client has one processor and the server the others, if
+// the system has taskset: otherwise the schedulers move work between the two, and a
+// ratio says more about them than about the code. -pin=false lets both run anywhere.
+//
 //	go run ./internal/benchcmp -run 'Consume|Next' -rounds 10
 //	go run ./internal/benchcmp -allocs
 //	go run ./internal/benchcmp -growth -draw docs
@@ -30,6 +34,7 @@ type config struct {
 	rounds int
 	scale  float64
 	match  *regexp.Regexp
+	pin    bool
 	allocs bool
 	growth bool
 	// dir is where pictures are drawn, and what they are drawn from is kept in its
@@ -63,6 +68,7 @@ func parseFlags() (config, error) {
 	var cfg config
 	flag.IntVar(&cfg.rounds, "rounds", 5, "how often each workload is run by each implementation")
 	flag.Float64Var(&cfg.scale, "scale", 1, "length of a run relative to the workload's standard")
+	flag.BoolVar(&cfg.pin, "pin", true, "give the client one processor and the server the others, where no link delays")
 	flag.BoolVar(&cfg.allocs, "allocs", false, "check only allocations and bytes, and fail if they are too many")
 	flag.BoolVar(&cfg.growth, "growth", false, "measure how cost grows with the size of the work")
 	flag.StringVar(&cfg.dir, "draw", "", "keep what is measured in the folder bench of this `directory`, beside what is\n"+
@@ -91,8 +97,15 @@ func run(ctx context.Context, cfg config) error {
 
 // measureAll measures what the flags ask for, and keeps it if it is to be drawn.
 func measureAll(ctx context.Context, cfg config) error {
+	var sides cores
+	if cfg.pin && !cfg.allocs {
+		var err error
+		if sides, err = splitCores(); err != nil {
+			fmt.Println("Client and server share the processors:", err)
+		}
+	}
 	if cfg.growth {
-		return measureGrowth(ctx, cfg.match, cfg.rounds, func(g growth) error {
+		return measureGrowth(ctx, sides, cfg.match, cfg.rounds, func(g growth) error {
 			if cfg.dir == "" {
 				return nil
 			}
@@ -106,7 +119,7 @@ func measureAll(ctx context.Context, cfg config) error {
 	if cfg.allocs {
 		return checkAllocs(ctx, workloads)
 	}
-	results, err := compare(ctx, workloads, cfg.rounds, cfg.scale)
+	results, err := compare(ctx, sides, workloads, cfg.rounds, cfg.scale)
 	if err != nil || cfg.dir == "" {
 		return err
 	}

@@ -97,12 +97,15 @@ func (r *result) ours(m metric) float64 { return median(column(r.own, m)) }
 
 func (r *result) theirs(m metric) float64 { return median(column(r.ref, m)) }
 
-// ratios returns ours to the reference's, for each round.
+// ratios returns ours to the reference's, for each round in which both could be
+// measured: user time below the clock's tick is none.
 func (r *result) ratios(m metric) []float64 {
 	a, b := column(r.own, m), column(r.ref, m)
-	out := make([]float64, min(len(a), len(b)))
-	for i := range out {
-		out[i] = a[i] / b[i]
+	var out []float64
+	for i := range min(len(a), len(b)) {
+		if a[i] > 0 && b[i] > 0 {
+			out = append(out, a[i]/b[i])
+		}
 	}
 	return out
 }

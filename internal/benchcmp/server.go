@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -22,10 +21,10 @@ const childEnv = "BENCHCMP_SERVER"
 // links are the URLs of the server, by the delay of the link.
 type links map[time.Duration]string
 
-// startChild runs this program again as the server and returns its URLs, one for
-// each delay and one without. The child ends when its standard input does, so
+// startChild runs this program again as the server, on its side of the cores, and
+// returns its URLs, one for each delay and one without. The child ends when its standard input does, so
 // also when this process dies.
-func startChild(delays []time.Duration) (urls links, stop func() error, err error) {
+func startChild(c cores, delays []time.Duration) (urls links, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -35,7 +34,7 @@ func startChild(delays []time.Duration) (urls links, stop func() error, err erro
 	for i, delay := range delays {
 		words[i] = delay.String()
 	}
-	cmd := exec.Command(self)
+	cmd := c.serverCommand(self)
 	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(words, ","))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -27,8 +27,9 @@ type Kind struct {
 	At func(point int) Workload
 }
 
-// growthVolume bounds the bytes that a run with large messages moves.
-const growthVolume = 64 * mebibyte
+// growthVolume bounds the bytes that a run with large messages moves. Less of them
+// takes so little time that what the runtime does once would count.
+const growthVolume = 256 * mebibyte
 
 // Growth returns the dimensions along which cost must not grow.
 func Growth() []Dimension {
@@ -54,7 +55,7 @@ func Growth() []Dimension {
 					// a client that is too far ahead.
 					return Workload{
 						N: volume(size), ground: newStream, do: publishAsync, size: size,
-						options: options{maxPending: min(4000, growthVolume/4/size)},
+						options: options{maxPending: min(4000, 16*mebibyte/size)},
 					}
 				}},
 				{"Consume", func(size int) Workload {
