@@ -36,8 +36,9 @@ type MessagesContext interface {
 	Drain()
 }
 
-// maxKeptArrivals is the capacity up to which a drained buffer is reused.
-const maxKeptArrivals = 4096
+// maxKeptArrivals is the capacity up to which a drained buffer is reused. One that
+// has grown to hold the largest window of an ordered consumer has less.
+const maxKeptArrivals = 2 * grownWindow
 
 // errIteratorConnClosed is what Next returns once the connection is closed.
 var errIteratorConnClosed = fmt.Errorf("%w: %w", ErrMsgIteratorClosed, ErrConnectionClosed)
@@ -69,11 +70,15 @@ var (
 	_ pullOwner       = (*pullIterator)(nil)
 )
 
-// arrival is a message of the stream, or a status with the number of the
-// request it is about.
+// arrival is a message of the stream, or one that carries a status.
 type arrival struct {
 	msg    *nats.Msg
-	status *pullStatus
+	status *arrivedStatus
+}
+
+// arrivedStatus is a status with the number of the request it is about.
+type arrivedStatus struct {
+	pullStatus
 	pullID uint64
 }
 
@@ -219,8 +224,7 @@ func (it *pullIterator) deliver(m *nats.Msg) {
 			it.mu.Unlock()
 			return
 		}
-		status := parsePullStatus(m)
-		item.status, item.pullID = &status, it.pullID(m.Subject)
+		item.status = &arrivedStatus{parsePullStatus(m), it.pullID(m.Subject)}
 	}
 	if !it.arrivals.put(item) {
 		it.fail(errUnrequested)
@@ -352,7 +356,7 @@ func (it *pullIterator) take() (msg *jetStreamMsg, again bool, err error) {
 	it.taken[it.next] = arrival{} // the user decides how long a message lives
 	it.next++
 	if item.status != nil {
-		verdict := it.settle(item.pullID, *item.status, 0)
+		verdict := it.settle(item.status.pullID, item.status.pullStatus, 0)
 		return nil, true, verdict.fatal
 	}
 	if it.order != nil {
