@@ -254,6 +254,27 @@ func TestTransfersThatRunOutOfTimeSaySoAsCoreDoes(t *testing.T) {
 	}
 }
 
+func TestUploadWindowOpensIfNobodyAnswersSoon(t *testing.T) {
+	t.Parallel()
+	w := newUploadWindow()
+	if !w.probing() {
+		t.Fatal("the first acknowledgement is not waited for")
+	}
+	w.unanswered()
+	if w.probing() || w.limit != uploadBytesMax {
+		t.Errorf("%d MiB after the first acknowledgement has not come, want %d", w.limit>>20, uploadBytesMax>>20)
+	}
+	w.stored(20*time.Millisecond, 10<<20, false)
+	if w.limit != 20<<20 {
+		t.Errorf("%d MiB after the first acknowledgement, want twice the 10 that were sent", w.limit>>20)
+	}
+	near := newUploadWindow()
+	near.stored(time.Millisecond, uploadProbe, false)
+	if near.probing() || near.limit != uploadBytesMin {
+		t.Errorf("%d MiB for a server near by, want %d", near.limit>>20, uploadBytesMin>>20)
+	}
+}
+
 func TestUploadWindowIsWhatTheLinkNeeds(t *testing.T) {
 	t.Parallel()
 	type ack struct {
@@ -266,7 +287,7 @@ func TestUploadWindowIsWhatTheLinkNeeds(t *testing.T) {
 		acks []ack
 		want int
 	}{
-		"before the first acknowledgement":   {nil, uploadBytesMax},
+		"before the first acknowledgement":   {nil, uploadProbe},
 		"fast link":                          {[]ack{near}, uploadBytesMin},
 		"twice what was sent until then":     {[]ack{{20 * time.Millisecond, 10 << 20, false}}, 20 << 20},
 		"never beyond the most":              {[]ack{{50 * time.Millisecond, 30 << 20, true}}, uploadBytesMax},

@@ -21,6 +21,13 @@ const (
 	uploadBytesMax = 32 << 20
 	uploadChunks   = 1024
 
+	// uploadProbe is how much is sent before it is known how far away the server is,
+	// and uploadProbeWait how long the answer of a server near by is waited for then.
+	// Without it, a sender that is faster than the goroutine that receives would open
+	// buffers for all of the window.
+	uploadProbe     = 1 << 20
+	uploadProbeWait = 2 * time.Millisecond
+
 	// uploadStride is how many chunks are waited for at once, or half of those that
 	// are on their way, as waiting for each would cost more than storing a small one.
 	uploadStride = 16
@@ -30,14 +37,21 @@ const (
 // the link holds would only wait in queues, and their buffers be fetched from
 // memory that no cache has any more.
 //
-// It is open until the first chunk is acknowledged. What was sent until then
-// fills the link, and twice that keeps it filled.
+// If the first chunks are not acknowledged soon, it opens until one is. What was
+// sent until then fills the link, and twice that keeps it filled.
 type uploadWindow struct {
 	limit   int
 	fastest time.Duration // from sending a chunk to its acknowledgement, zero before the first
 }
 
-func newUploadWindow() uploadWindow { return uploadWindow{limit: uploadBytesMax} }
+func newUploadWindow() uploadWindow { return uploadWindow{limit: uploadProbe} }
+
+// probing reports whether the window waits for the first acknowledgement before it
+// opens.
+func (w *uploadWindow) probing() bool { return w.limit == uploadProbe }
+
+// unanswered records that the first acknowledgement has not come in time.
+func (w *uploadWindow) unanswered() { w.limit = uploadBytesMax }
 
 // stored records that the oldest chunk took so long to be acknowledged while so
 // many bytes were on their way, and whether sending had to wait for that. If it
@@ -105,6 +119,10 @@ func (u *upload) run(ctx context.Context) error {
 		// that failures are noticed and buffers used again.
 		for len(u.flying) > 0 {
 			full := u.bytes+len(chunk) > u.window.limit || len(u.flying) >= uploadChunks
+			if full && u.window.probing() {
+				u.probe(ctx)
+				full = false
+			}
 			if more, err := u.settle(ctx, full); err != nil {
 				return err
 			} else if !more {
@@ -121,6 +139,21 @@ func (u *upload) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// probe waits a moment for the first acknowledgement, and opens the window if it
+// does not come.
+func (u *upload) probe(ctx context.Context) {
+	timer := time.NewTimer(uploadProbeWait)
+	defer timer.Stop()
+	oldest := u.flying[0].future
+	select {
+	case <-oldest.Ok():
+	case <-oldest.Err(): //nolint:errcheck // outcome has it
+	case <-ctx.Done():
+	case <-timer.C:
+		u.window.unanswered()
+	}
 }
 
 // send sends a chunk that was not sent before.
