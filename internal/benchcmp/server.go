@@ -22,8 +22,8 @@ const childEnv = "BENCHCMP_SERVER"
 type links map[time.Duration]string
 
 // startChild runs this program again as the server, on its side of the cores, and
-// returns its URLs, one for each delay and one without. The child ends when its standard input does, so
-// also when this process dies.
+// returns its URLs, one for each delay and one without. The child ends when its
+// standard input does, so also when this process dies.
 func startChild(c cores, delays []time.Duration) (urls links, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
