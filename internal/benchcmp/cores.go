@@ -27,16 +27,25 @@ func splitCores() (cores, error) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		return cores{}, errors.New("there is no taskset")
 	}
-	status, err := os.ReadFile("/proc/self/status")
+	all, err := allowed()
 	if err != nil {
 		return cores{}, err
 	}
+	return splitList(all)
+}
+
+// allowed returns the list of the processors that the calling thread may run on.
+func allowed() (string, error) {
+	status, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		return "", err
+	}
 	_, rest, ok := strings.Cut(string(status), "\nCpus_allowed_list:")
 	if !ok {
-		return cores{}, errors.New("the system does not say which processors there are")
+		return "", errors.New("the system does not say which processors there are")
 	}
-	all, _, _ := strings.Cut(rest, "\n")
-	return splitList(strings.TrimSpace(all))
+	list, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(list), nil
 }
 
 // splitList splits a list such as 0-3,6.

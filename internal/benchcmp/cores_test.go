@@ -1,9 +1,7 @@
 package main
 
 import (
-	"os"
 	"runtime"
-	"strings"
 	"testing"
 )
 
@@ -32,18 +30,6 @@ func TestSplitList(t *testing.T) {
 	}
 }
 
-// allowed returns the processors this process may run on.
-func allowed(t *testing.T) string {
-	t.Helper()
-	status, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "\nCpus_allowed_list:")
-	list, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSpace(list)
-}
-
 // Not parallel: it moves the whole process.
 func TestCoresAreEnteredAndLeft(t *testing.T) {
 	c, err := splitCores()
@@ -58,13 +44,13 @@ func TestCoresAreEnteredAndLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.pinned() && (allowed(t) != c.client || runtime.GOMAXPROCS(0) != 1) {
-		t.Errorf("runs on processors %s, %d at a time", allowed(t), runtime.GOMAXPROCS(0))
+	if list, err := allowed(); c.pinned() && (err != nil || list != c.client || runtime.GOMAXPROCS(0) != 1) {
+		t.Errorf("runs on processors %s, %d at a time, %v", list, runtime.GOMAXPROCS(0), err)
 	}
 	if err := leave(); err != nil {
 		t.Fatal(err)
 	}
-	if c.pinned() && allowed(t) != c.all || runtime.GOMAXPROCS(0) != procs {
-		t.Errorf("is left on processors %s, %d at a time", allowed(t), runtime.GOMAXPROCS(0))
+	if list, err := allowed(); c.pinned() && (err != nil || list != c.all) || runtime.GOMAXPROCS(0) != procs {
+		t.Errorf("is left on processors %s, %d at a time, %v", list, runtime.GOMAXPROCS(0), err)
 	}
 }
