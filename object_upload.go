@@ -118,12 +118,10 @@ func (u *upload) run(ctx context.Context) error {
 		// Acknowledgements that are there are taken even if there is room, so
 		// that failures are noticed and buffers used again.
 		for len(u.flying) > 0 {
-			full := u.bytes+len(chunk) > u.window.limit || len(u.flying) >= uploadChunks
-			if full && u.window.probing() {
+			if u.full(chunk) && u.window.probing() {
 				u.probe(ctx)
-				full = false
 			}
-			if more, err := u.settle(ctx, full); err != nil {
+			if more, err := u.settle(ctx, u.full(chunk)); err != nil {
 				return err
 			} else if !more {
 				break
@@ -139,6 +137,11 @@ func (u *upload) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// full reports whether a chunk has to wait until others are stored.
+func (u *upload) full(chunk []byte) bool {
+	return u.bytes+len(chunk) > u.window.limit || len(u.flying) >= uploadChunks
 }
 
 // probe waits a moment for the first acknowledgement, and opens the window if it
