@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 const setupTimeout = 30 * time.Second
@@ -49,6 +50,16 @@ func streamWithDirectGet(name string) map[string]any {
 	return map[string]any{"subjects": []string{name}, "allow_direct": true}
 }
 
+// names counts the names that were given out.
+var names atomic.Int64
+
+// newName returns a short name that nothing else in this process has. The server is
+// ours alone. Core's work for a message grows with the names in its subjects, and
+// those of users are short.
+func newName(prefix string) string {
+	return prefix + strconv.FormatInt(names.Add(1), 36)
+}
+
 // place is where the messages of a run, or of all runs, are.
 type place struct {
 	// name is the one of the bucket, and the subject of a plain stream.
@@ -67,7 +78,7 @@ type Fixture struct {
 // for what the runs need besides their work; it is best not the one they use.
 func (w Workload) Setup(ctx context.Context, admin *nats.Conn, n int) (*Fixture, error) {
 	f := &Fixture{Workload: w, n: n, admin: admin}
-	f.name = "BENCH-" + nuid.Next()
+	f.name = newName("B")
 	if f.ground.fill == nil {
 		return f, nil
 	}
@@ -103,7 +114,7 @@ func (f *Fixture) Prepare(ctx context.Context, nc *nats.Conn, impl Impl) (*Run, 
 		r.took = make([]time.Duration, f.n)
 	}
 	if f.ground.fill == nil {
-		r.name = "BENCH-" + nuid.Next()
+		r.name = newName("B")
 		if err := f.create(&r.place); err != nil {
 			return nil, err
 		}

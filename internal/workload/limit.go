@@ -167,6 +167,40 @@ func pushed(config consumerConfig, perOp int) func(context.Context, *Run) error 
 	}
 }
 
+// pulled requests one message at a time and waits for it, in one goroutine besides
+// core's.
+func pulled(ctx context.Context, r *Run) error {
+	name, err := r.addConsumer(consumerConfig{AckPolicy: ackNone})
+	if err != nil {
+		return err
+	}
+	inbox, messages := nats.NewInbox(), make(chan *nats.Msg, 1)
+	sub, err := r.nc.ChanSubscribe(inbox, messages)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	subject, body := apiPrefix+"CONSUMER.MSG.NEXT."+r.stream+"."+name, []byte(`{"batch":1,"expires":30000000000}`)
+	rd := r.reader()
+	err = r.each(func(int) error {
+		if err := r.nc.PublishRequest(subject, inbox, body); err != nil {
+			return err
+		}
+		select {
+		case msg := <-messages:
+			if err := checkPayload(msg.Data, rd.next, rd.size); err != nil {
+				return err
+			}
+			rd.next++
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	r.done = rd.next
+	return err
+}
+
 func (r *Run) acknowledge(msg *nats.Msg) (err error) {
 	switch ack := []byte("+ACK"); {
 	case r.double:

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 const (
@@ -31,7 +30,7 @@ type consumerConfig struct {
 
 // addConsumer makes a durable consumer that lives as long as the run.
 func (r *Run) addConsumer(config consumerConfig) (name string, err error) {
-	name = "C-" + nuid.Next()
+	name = newName("C")
 	config.Name, config.Durable, config.Memory = name, name, true
 	if err := r.api("CONSUMER.CREATE."+r.stream+"."+name, map[string]any{
 		"stream_name": r.stream,

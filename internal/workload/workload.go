@@ -118,8 +118,9 @@ func receiving() []Workload {
 			ground: filledStream, open: openConsumer(policy), do: do, limit: pushed(consumerConfig{AckPolicy: policy}, 1),
 		}
 	}
-	timed := func(w Workload) Workload {
-		w.Timed = true
+	// One message at a time.
+	single := func(w Workload) Workload {
+		w.Timed, w.limit = true, pulled
 		return w
 	}
 	limited := func(w Workload, limits pullLimits) Workload {
@@ -137,12 +138,12 @@ func receiving() []Workload {
 		read("Messages", 300_000, ackNone, messages),
 		read("MessagesAck", 100_000, ackExplicit, messages),
 		limited(read("MessagesMaxBytes", 300_000, ackNone, messages), pullLimits{bytes: mebibyte}),
-		timed(limited(read("MessagesMax1", 20_000, ackNone, messages), pullLimits{messages: 1})),
+		single(limited(read("MessagesMax1", 20_000, ackNone, messages), pullLimits{messages: 1})),
 		read("Fetch100", 100_000, ackNone, fetch(100)),
 		read("Fetch10", 50_000, ackNone, fetch(10)),
 		read("FetchNoWait100", 100_000, ackNone, fetchNoWait(100)),
-		timed(read("Fetch1", 10_000, ackNone, fetch(1))),
-		timed(read("Next", 10_000, ackNone, next)),
+		single(read("Fetch1", 10_000, ackNone, fetch(1))),
+		single(read("Next", 10_000, ackNone, next)),
 		read("FetchBytes64K", 50_000, ackNone, fetchByBytes),
 		ordered(read("OrderedConsume", 300_000, ackNone, consume)),
 		ordered(read("OrderedMessages", 300_000, ackNone, messages)),
@@ -150,11 +151,11 @@ func receiving() []Workload {
 			Name: "PushConsume", N: 300_000, Unit: "message",
 			ground: filledStream, open: openPush, do: consume, limit: pushed(consumerConfig{AckPolicy: ackNone}, 1),
 		},
-		timed(Workload{
-			Name: "DoubleAck", N: 20_000, Unit: "message", double: true,
+		{
+			Name: "DoubleAck", N: 20_000, Unit: "message", double: true, Timed: true,
 			ground: filledStream, open: openConsumer(ackExplicit), do: messages,
 			limit: pushed(consumerConfig{AckPolicy: ackExplicit}, 1),
-		}),
+		},
 	}
 }
 
