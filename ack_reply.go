@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -29,43 +30,164 @@ const (
 	ackTokensShort = ackTokens - 2
 )
 
-// ackReply is an ack reply subject split into tokens. It refers to the subject
-// and costs no allocation; tokens are cut out and numbers parsed when asked for.
+// ackReply is an ack reply subject taken apart. It refers to the subject and costs
+// no allocation.
 type ackReply struct {
 	subject string
-	start   [ackTokens + 1]int
+	start   [ackDelivered + 1]int // of the tokens up to the first number
+	numbers [ackTokens - ackDelivered]uint64
+	// timestamp is not among the numbers until it is asked for.
+	timestamp string
+
+	// next is how the next subject begins, up to the timestamp, if that message
+	// follows this one in stream and consumer. It is empty unless this one follows
+	// another. nextStreamEnd is where its stream sequence ends.
+	next          []byte
+	nextStreamEnd int
 }
 
-// parseAckReply splits a reply subject in one pass. The error wraps
-// [ErrNotJSMessage].
+// parseAckReply takes a reply subject apart. The error wraps [ErrNotJSMessage].
 func parseAckReply(subject string) (ackReply, error) {
-	reply := ackReply{subject: subject}
-	n := 1
-	for i := 0; i < len(subject) && n <= ackTokens; i++ {
-		if subject[i] == '.' {
-			reply.start[n] = i + 1
-			n++
+	var reply ackReply
+	err := reply.parse(subject)
+	return reply, err
+}
+
+// parse is parseAckReply in place of the last subject. What both have in common, if
+// they are of one consumer, is not looked at again, and neither are sequences that
+// ascend by one.
+func (r *ackReply) parse(subject string) error {
+	if n := len(r.next); n > 0 && len(subject) > n && subject[:n] == string(r.next) && r.parseTail(subject, n) {
+		r.numbers[ackStreamSeq-ackDelivered]++
+		r.numbers[ackConsumerSeq-ackDelivered]++
+		if !countUp(r.next[:r.nextStreamEnd]) || !countUp(r.next[:n-1]) {
+			r.next = r.next[:0]
+		}
+		return nil
+	}
+	r.next = r.next[:0]
+	head := r.start[ackDelivered]
+	if head > 0 && len(subject) > head && subject[:head] == r.subject[:head] {
+		stream, consumer := r.streamSequence(), r.consumerSequence()
+		if r.parseNumbers(subject) {
+			if r.streamSequence() == stream+1 && r.consumerSequence() == consumer+1 {
+				r.expectNext()
+			}
+			return nil
 		}
 	}
-	switch {
-	case n < ackTokensShort || n == ackTokensShort+1:
-		return ackReply{}, fmt.Errorf("%w: invalid format of ACK subject", ErrNotJSMessage)
-	case !strings.HasPrefix(subject, ackReplyPrefix):
-		return ackReply{}, fmt.Errorf("%w: invalid format of ACK subject: subject should start with $JS.ACK", ErrNotJSMessage)
-	case n == ackTokensShort:
-		// Move the tokens to where the longer layout has them, and leave domain
-		// and account empty.
-		copy(reply.start[ackStream:], reply.start[ackDomain:ackTokensShort])
-		reply.start[ackDomain], reply.start[ackAccount] = 0, 0
-		n = ackTokens
-	}
-	if n == ackTokens {
-		reply.start[ackTokens] = len(subject) + 1
-	}
-	return reply, nil
+	return r.parseAll(subject)
 }
 
-// token returns a token of the subject, empty if the layout has none there.
+func (r *ackReply) parseAll(subject string) error {
+	tokens := strings.Count(subject, ".") + 1
+	short := tokens == ackTokensShort
+	switch {
+	case !short && tokens < ackTokens:
+		*r = ackReply{next: r.next[:0]}
+		return fmt.Errorf("%w: invalid format of ACK subject", ErrNotJSMessage)
+	case !strings.HasPrefix(subject, ackReplyPrefix):
+		*r = ackReply{next: r.next[:0]}
+		return fmt.Errorf("%w: invalid format of ACK subject: subject should start with $JS.ACK", ErrNotJSMessage)
+	}
+	first := ackDomain
+	if short {
+		first = ackStream
+		r.start[ackDomain], r.start[ackAccount] = 0, 0
+	}
+	at := len(ackReplyPrefix)
+	for i := first; i < ackDelivered; i++ {
+		r.start[i] = at
+		at += tokenEnd(subject[at:]) + 1
+	}
+	r.start[ackDelivered] = at
+	r.parseNumbers(subject)
+	return nil
+}
+
+// parseNumbers reads the numbers behind the other tokens, and reports whether there
+// are as many as the layout has.
+func (r *ackReply) parseNumbers(subject string) bool {
+	at := r.start[ackDelivered]
+	for i := range ackTimestamp - ackDelivered {
+		n, end := leadingNumber(subject[at:])
+		if at += end + 1; at > len(subject) {
+			return false
+		}
+		r.numbers[i] = n
+	}
+	return r.parseTail(subject, at)
+}
+
+// parseTail is parseNumbers for the timestamp, which is at the given place, and what
+// is behind it.
+func (r *ackReply) parseTail(subject string, at int) bool {
+	// Long, and seldom asked for.
+	timestamp := subject[at : at+tokenEnd(subject[at:])]
+	at += len(timestamp) + 1
+	if at > len(subject) {
+		return false
+	}
+	pending, end := leadingNumber(subject[at:])
+	if at+end < len(subject) && r.start[ackDomain] == 0 {
+		return false // only the longer layout has more
+	}
+	r.subject, r.timestamp, r.numbers[ackPending-ackDelivered] = subject, timestamp, pending
+	return true
+}
+
+// expectNext fills in what the next subject begins with.
+func (r *ackReply) expectNext() {
+	delivered := r.start[ackDelivered]
+	delivered += tokenEnd(r.subject[delivered:]) + 1
+	r.next = append(r.next[:0], r.subject[:delivered]...)
+	r.next = strconv.AppendUint(r.next, r.streamSequence()+1, 10)
+	r.nextStreamEnd = len(r.next)
+	r.next = append(r.next, '.')
+	r.next = strconv.AppendUint(r.next, r.consumerSequence()+1, 10)
+	r.next = append(r.next, '.')
+}
+
+// countUp adds one to the decimal number at the end of text. It reports false if
+// that takes another digit.
+func countUp(text []byte) bool {
+	for i := len(text) - 1; i >= 0 && text[i] != '.'; i-- {
+		if text[i] < '9' {
+			text[i]++
+			return true
+		}
+		text[i] = '0'
+	}
+	return false
+}
+
+// leadingNumber returns the first token of text as a decimal number, or 0 if it is
+// none, and where it ends.
+func leadingNumber(text string) (n uint64, end int) {
+	for end < len(text) {
+		digit := text[end] - '0'
+		if digit > 9 {
+			break
+		}
+		n = n*10 + uint64(digit)
+		end++
+	}
+	if end < len(text) && text[end] != '.' {
+		return 0, tokenEnd(text)
+	}
+	return n, end
+}
+
+// tokenEnd returns where the first token of text ends.
+func tokenEnd(text string) int {
+	if end := strings.IndexByte(text, '.'); end >= 0 {
+		return end
+	}
+	return len(text)
+}
+
+// token returns a token of the subject that is no number, empty if the layout has
+// none there.
 func (r *ackReply) token(i int) string {
 	if r.start[i] == 0 {
 		return ""
@@ -75,16 +197,11 @@ func (r *ackReply) token(i int) string {
 
 // number returns a token as a decimal number, and 0 if it is none.
 func (r *ackReply) number(i int) uint64 {
-	var n uint64
-	token := r.token(i)
-	for k := range len(token) {
-		digit := token[k] - '0'
-		if digit > 9 {
-			return 0
-		}
-		n = n*10 + uint64(digit)
+	if i == ackTimestamp {
+		n, _ := leadingNumber(r.timestamp)
+		return n
 	}
-	return n
+	return r.numbers[i-ackDelivered]
 }
 
 func (r *ackReply) streamSequence() uint64   { return r.number(ackStreamSeq) }

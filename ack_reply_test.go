@@ -106,6 +106,25 @@ func TestParseAckReplyRefusesOtherSubjects(t *testing.T) {
 	}
 }
 
+func TestParseAckReplyInSeries(t *testing.T) {
+	t.Parallel()
+	const head, longHead = "$JS.ACK.S.C.", "$JS.ACK.D.A.S.C."
+	ackFuzzSeries(t,
+		head+"1.2.3.4.5", head+"1.3.4.5.0", // one message after the other
+		head+"1.2.3.4", head+"1.2.3.4.5", // too short
+		head+"1.2.3.4.5.6", head+"1.2.3.4.5", // too long
+		head+"1.2.3.4.5.6.7", head+"1.2.3.4.5", // of the other layout, with the same beginning
+		longHead+"1.2.3.4.5", longHead+"1.2.3.4.5.rnd", longHead+"1.2.3.4.6", longHead+"1.2.3.4",
+		head+"1.8.98.4.5", head+"1.9.99.4.4", head+"1.10.100.4.3", head+"1.11.101.4.2", // one more digit
+		head+"1.13.102.4.1", head+"1.12.103.4.0", head+"1.13.104.4.0", head+"1.13.104.4.0", // gaps and repetitions
+		head+"2.14.105.4.0", head+"1.15.106.4", head+"1.16.107.4.1", head+"1.17.108.4.1", head+"1.18.109.4", // redelivered, cut off
+		head+"1.19.110.4.1", head+"1.20.111.4.1", head+"1.21.112.x.x", head+"1.22.113.", head+"1.22.113.4.1.7",
+		longHead+"1.8.8.4.5", longHead+"1.9.9.4.4", longHead+"1.10.10.4.3.r", longHead+"1.11.11.4.2",
+		head+"1.18446744073709551614.1.4.5", head+"1.18446744073709551615.2.4.5", head+"1.0.3.4.5", head+"1.1.4.4.5",
+		head+"x.2.3.4.5", head, "$JS.ACK.S.D.1.2.3.4.5", "$JS.ACK.S.D.E.1.2.3.4.5", "", head+"1.2.3.4.5",
+	)
+}
+
 // Not parallel, since allocations of other tests would be counted.
 func TestParseAckReplyDoesNotAllocate(t *testing.T) {
 	var sum uint64
@@ -135,6 +154,8 @@ func FuzzParseAckReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, n uint64) {
 		ackFuzzAny(t, text)
 		ackFuzzRoundTrip(t, text, n)
+		// The same beginnings, with more and less behind them.
+		ackFuzzSeries(t, ackShortReply, text, ackShortReply+text, ackShortReply, ackLongReply+text, text+".1.2.3.4.5", text+".6.7.8.9", text)
 	})
 }
 
@@ -156,7 +177,7 @@ func ackFuzzAny(t *testing.T, subject string) {
 	if len(tokens) == 9 {
 		tokens = append([]string{"$JS", "ACK", "", ""}, tokens[2:]...)
 	}
-	for i := ackDomain; i < ackTokens; i++ {
+	for i := ackDomain; i < ackDelivered; i++ {
 		if got := reply.token(i); got != tokens[i] {
 			t.Fatalf("%q: token %d is %q, want %q", subject, i, got, tokens[i])
 		}
@@ -168,6 +189,20 @@ func ackFuzzAny(t *testing.T, subject string) {
 		}
 		if got := reply.number(i); got != want {
 			t.Fatalf("%q: number %d is %d, want %d", subject, i, got, want)
+		}
+	}
+}
+
+// ackFuzzSeries checks that what was parsed before makes no difference.
+func ackFuzzSeries(t *testing.T, subjects ...string) {
+	t.Helper()
+	var reply ackReply
+	for _, subject := range subjects {
+		alone, aloneErr := parseAckReply(subject)
+		err := reply.parse(subject)
+		if (err == nil) != (aloneErr == nil) || ackFieldsOf(&reply) != ackFieldsOf(&alone) {
+			t.Fatalf("%q in %q: %+v, %v; alone: %+v, %v",
+				subject, subjects, ackFieldsOf(&reply), err, ackFieldsOf(&alone), aloneErr)
 		}
 	}
 }

@@ -152,8 +152,8 @@ func (m *jetStreamMsg) Metadata() (*MsgMetadata, error) {
 	if err := m.checkReply(); err != nil {
 		return nil, err
 	}
-	reply, err := parseAckReply(m.msg.Reply)
-	if err != nil {
+	var reply ackReply
+	if err := reply.parse(m.msg.Reply); err != nil {
 		return nil, err
 	}
 	return &MsgMetadata{

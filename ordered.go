@@ -298,15 +298,16 @@ type orderedRun struct {
 	oc  *orderedConsumer
 	sub *pullSubscription
 
-	// reply is that of the message at hand of a Consume, split. It is the
-	// subscription's goroutine's alone.
+	// reply is that of the message at hand, taken apart. It belongs to whoever
+	// delivers: the subscription's goroutine of a Consume, and the caller of Next
+	// that has the mutex of sub.
 	reply ackReply
 
 	// The following are guarded by the mutex of sub.
 
 	cursor     orderedCursor
 	name       string // of the consumer of the server in use
-	pending    string // what the last message said is left for it to deliver
+	behind     bool   // the last message said that more is left for it to deliver
 	recovering bool
 	fruitless  int                // replacements in a row without a sign of life
 	cutOff     bool               // the connection broke during an attempt
@@ -364,19 +365,20 @@ func (r *orderedRun) admit(reply *ackReply) bool {
 		r.recover(true)
 		return false
 	}
-	if reply.streamSequence() > r.cursor.stream {
+	stream := reply.streamSequence()
+	if stream > r.cursor.stream {
 		// A consumer that begins with old messages, only to be replaced, is no
 		// better than one that delivers nothing.
 		r.fruitless = 0
 	}
-	r.cursor.advance(reply.streamSequence(), seq)
-	r.pending = reply.token(ackPending)
+	r.cursor.advance(stream, seq)
+	r.behind = reply.number(ackPending) > 0
 	return true
 }
 
 // more reports whether the consumer had more to deliver when it sent the last
 // message. Called with the lock held.
-func (r *orderedRun) more() bool { return r.pending != "" && r.pending != "0" }
+func (r *orderedRun) more() bool { return r.behind }
 
 // judge turns what follows from a status for consumers in general into what
 // follows for an ordered one. Called with the lock held.

@@ -491,7 +491,7 @@ func (c *consumeContext) deliver(m *nats.Msg) {
 	if c.order != nil {
 		// An empty reply is of no consumer.
 		reply = &c.order.reply
-		*reply, _ = parseAckReply(m.Reply)
+		_ = reply.parse(m.Reply)
 	}
 	size := m.Size()
 	c.mu.Lock()
