@@ -203,7 +203,7 @@ func (k *keyValue) value(msg RawStreamMsg, err error) (KeyValueEntry, error) {
 	}
 	entry := kvEntries.next(len(value))
 	*entry = kvEntry{
-		bucket:   k.bucket,
+		kv:       k,
 		key:      k.key(msg.Subject),
 		value:    value,
 		revision: msg.Sequence,

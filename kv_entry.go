@@ -73,12 +73,12 @@ type KeyValueEntry interface {
 
 // kvEntry implements [KeyValueEntry].
 type kvEntry struct {
+	kv       *keyValue
 	key      string
 	value    []byte
 	op       KeyValueOp
 	revision uint64
 	created  time.Time
-	bucket   string
 	delta    uint64
 }
 
@@ -87,7 +87,7 @@ var _ KeyValueEntry = (*kvEntry)(nil)
 // kvEntries makes entries that are read one at a time.
 var kvEntries sharedSlab[kvEntry]
 
-func (e *kvEntry) Bucket() string        { return e.bucket }
+func (e *kvEntry) Bucket() string        { return e.kv.bucket }
 func (e *kvEntry) Key() string           { return e.key }
 func (e *kvEntry) Value() []byte         { return e.value }
 func (e *kvEntry) Revision() uint64      { return e.revision }

@@ -567,7 +567,7 @@ func TestWatchedEntriesOfSmallValuesShareAllocations(t *testing.T) {
 				}
 			}
 		}
-		for w.slab.size < slabMax || len(w.slab.free) > 0 {
+		for len(w.slab.values) < slabMax || w.slab.used < slabMax {
 			w.slab.next(0)
 		}
 		if allocs := testing.AllocsPerRun(20, deliver); allocs != want {

@@ -147,7 +147,7 @@ func (w *keyWatcher) ended() { close(w.updates) }
 // fill makes e the entry that a delivered message is.
 func (k *keyValue) fill(e *kvEntry, m *nats.Msg, reply *ackReply, op KeyValueOp) {
 	*e = kvEntry{
-		bucket:   k.bucket,
+		kv:       k,
 		key:      k.key(m.Subject),
 		value:    m.Data,
 		revision: reply.streamSequence(),

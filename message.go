@@ -202,11 +202,15 @@ func (m *jetStreamMsg) InProgress() error {
 }
 
 func (m *jetStreamMsg) DoubleAck(ctx context.Context) error {
-	if err := m.beginAck(); err != nil {
+	if err := m.beginAck(ackSending); err != nil {
 		return err
 	}
 	err := m.requestAck(ctx)
-	m.endAck(err)
+	if err != nil {
+		m.acked.Store(ackNone)
+	} else {
+		m.acked.Store(ackSent)
+	}
 	return err
 }
 
@@ -221,33 +225,28 @@ func (m *jetStreamMsg) requestAck(ctx context.Context) error {
 
 // ack sends a final acknowledgement.
 func (m *jetStreamMsg) ack(body []byte) error {
-	if err := m.beginAck(); err != nil {
+	// Core takes it or refuses it.
+	if err := m.beginAck(ackSent); err != nil {
 		return err
 	}
 	err := m.js.conn.Publish(m.msg.Reply, body)
-	m.endAck(err)
+	if err != nil {
+		m.acked.Store(ackNone)
+	}
 	return err
 }
 
 // beginAck claims the right to send the final acknowledgement. A second one
 // that is attempted meanwhile is refused: should the first one fail, its caller
 // is told and may try again.
-func (m *jetStreamMsg) beginAck() error {
+func (m *jetStreamMsg) beginAck(as int32) error {
 	if err := m.checkReply(); err != nil {
 		return err
 	}
-	if !m.acked.CompareAndSwap(ackNone, ackSending) {
+	if !m.acked.CompareAndSwap(ackNone, as) {
 		return ErrMsgAlreadyAckd
 	}
 	return nil
-}
-
-func (m *jetStreamMsg) endAck(err error) {
-	if err != nil {
-		m.acked.Store(ackNone)
-		return
-	}
-	m.acked.Store(ackSent)
 }
 
 // checkReply reports why the message cannot be acknowledged, or nil.

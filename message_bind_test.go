@@ -146,10 +146,10 @@ func TestMsgSlabGrowsFromOneToItsMaximum(t *testing.T) {
 	var slab msgSlab
 	var sizes []int
 	for len(sizes) < 7 {
-		fresh := len(slab.free) == 0
+		fresh := slab.used == len(slab.values)
 		slab.wrap(nil, &nats.Msg{})
 		if fresh {
-			sizes = append(sizes, len(slab.free)+1)
+			sizes = append(sizes, len(slab.values))
 		}
 	}
 	for i, want := range []int{1, 2, 4, 8, 16, slabMax, slabMax} {
@@ -162,18 +162,18 @@ func TestMsgSlabGrowsFromOneToItsMaximum(t *testing.T) {
 func TestMsgSlabLetsLargePayloadsStandAlone(t *testing.T) {
 	t.Parallel()
 	var slab msgSlab
-	for slab.size < slabMax {
+	for len(slab.values) < slabMax {
 		slab.wrap(nil, &nats.Msg{})
 	}
-	free := len(slab.free)
+	used := slab.used
 	for size, shared := range map[int]bool{0: true, slabPayload: true, slabPayload + 1: false, 1 << 20: false} {
 		data := bytes.Repeat([]byte("x"), size)
 		m := slab.wrap(nil, &nats.Msg{Data: data})
 		if shared {
-			free--
+			used++
 		}
-		if len(slab.free) != free {
-			t.Errorf("payload of %d bytes: %d places left in the slab, want %d", size, len(slab.free), free)
+		if slab.used != used {
+			t.Errorf("payload of %d bytes: %d places of the slab are used, want %d", size, slab.used, used)
 		}
 		if !bytes.Equal(m.Data(), data) {
 			t.Errorf("payload of %d bytes is another", size)
@@ -185,7 +185,7 @@ func TestMsgSlabLetsLargePayloadsStandAlone(t *testing.T) {
 func TestMsgSlabSparesAllocations(t *testing.T) {
 	var slab msgSlab
 	core := new(nats.Msg)
-	for slab.size < slabMax {
+	for len(slab.values) < slabMax {
 		slab.wrap(nil, core)
 	}
 	var kept *jetStreamMsg

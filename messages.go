@@ -57,7 +57,7 @@ type pullIterator struct {
 
 	// The following are guarded by pullSubscription.mu.
 
-	taken   []arrival // moved out of arrivals, taken[:next] is used up
+	taken   []*nats.Msg // moved out of arrivals, taken[:next] is used up
 	next    int
 	msgs    msgSlab
 	passing error // to be reported, and no end
@@ -70,18 +70,6 @@ var (
 	_ pullOwner       = (*pullIterator)(nil)
 )
 
-// arrival is a message of the stream, or one that carries a status.
-type arrival struct {
-	msg    *nats.Msg
-	status *arrivedStatus
-}
-
-// arrivedStatus is a status with the number of the request it is about.
-type arrivedStatus struct {
-	pullStatus
-	pullID uint64
-}
-
 // arrivalQueue connects the goroutine that receives with those that wait in
 // Next. What can arrive is bounded by what was requested, by a server that keeps
 // to it; the limits are for others.
@@ -89,22 +77,22 @@ type arrivalQueue struct {
 	limits pendingLimits
 
 	mu      sync.Mutex
-	items   []arrival
+	items   []*nats.Msg
 	bytes   int
 	waiters []chan struct{} // one token each at most, oldest first
 	sealed  bool            // nothing more will arrive
 }
 
-// put appends an item and wakes the caller that waits longest. It reports false
+// put appends a message and wakes the caller that waits longest. It reports false
 // and drops the item if that exceeds the limits.
-func (q *arrivalQueue) put(item arrival) bool {
-	size := item.msg.Size()
+func (q *arrivalQueue) put(m *nats.Msg) bool {
+	size := m.Size()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) >= q.limits.msgs || size > q.limits.bytes-q.bytes {
 		return false
 	}
-	q.items = append(q.items, item)
+	q.items = append(q.items, m)
 	q.bytes += size
 	q.wakeOne()
 	return true
@@ -143,7 +131,7 @@ func (q *arrivalQueue) wakeAll() {
 }
 
 // swap hands over all items in exchange for an empty slice to reuse.
-func (q *arrivalQueue) swap(empty []arrival) []arrival {
+func (q *arrivalQueue) swap(empty []*nats.Msg) []*nats.Msg {
 	q.mu.Lock()
 	items := q.items
 	q.items, q.bytes = empty, 0
@@ -216,17 +204,13 @@ func newPullIterator(c *pullConsumer, o *consumeOpts) *pullIterator {
 
 // deliver runs on the subscription's goroutine for all that arrives.
 func (it *pullIterator) deliver(m *nats.Msg) {
-	item := arrival{msg: m}
-	if isControl(m) {
-		if isHeartbeat(m) {
-			it.mu.Lock()
-			it.beat(it.pullID(m.Subject))
-			it.mu.Unlock()
-			return
-		}
-		item.status = &arrivedStatus{parsePullStatus(m), it.pullID(m.Subject)}
+	if isControl(m) && isHeartbeat(m) {
+		it.mu.Lock()
+		it.beat(it.pullID(m.Subject))
+		it.mu.Unlock()
+		return
 	}
-	if !it.arrivals.put(item) {
+	if !it.arrivals.put(m) {
 		it.fail(errUnrequested)
 	}
 }
@@ -281,6 +265,9 @@ func (it *pullIterator) await(o nextOpts) (*jetStreamMsg, error) {
 		var expired error
 		select {
 		case <-waiter:
+			if msg, err := it.poll(); msg != nil || err != nil {
+				return msg, err
+			}
 			continue
 		case <-done:
 			expired = o.ctx.Err()
@@ -352,25 +339,25 @@ func (it *pullIterator) take() (msg *jetStreamMsg, again bool, err error) {
 	if it.next == len(it.taken) {
 		return nil, false, it.exhausted()
 	}
-	item := it.taken[it.next]
-	it.taken[it.next] = arrival{} // the user decides how long a message lives
+	m := it.taken[it.next]
+	it.taken[it.next] = nil // the user decides how long a message lives
 	it.next++
-	if item.status != nil {
-		verdict := it.settle(item.status.pullID, item.status.pullStatus, 0)
+	if isControl(m) {
+		verdict := it.settle(it.pullID(m.Subject), parsePullStatus(m), m.Size())
 		return nil, true, verdict.fatal
 	}
 	if it.order != nil {
 		// An empty reply is of no consumer.
-		reply, _ := parseAckReply(item.msg.Reply)
-		if !it.order.admit(&reply) {
+		_ = it.order.reply.parse(m.Reply)
+		if !it.order.admit(&it.order.reply) {
 			return nil, true, nil
 		}
 	}
 	it.passing = nil
 	it.active = true
-	it.pinned(item.msg)
-	it.engine.consumed(item.msg.Size())
-	return it.msgs.wrap(it.consumer.js, item.msg), false, nil
+	it.pinned(m)
+	it.engine.consumed(m.Size())
+	return it.msgs.wrap(it.consumer.js, m), false, nil
 }
 
 // refillTaken exchanges the used up slice for the one arrivals go to. Called
@@ -412,12 +399,10 @@ func (it *pullIterator) closedError() error {
 // buffered implements [pullOwner]. Statuses count as messages, see
 // pullEngine.control.
 func (it *pullIterator) buffered() (msgs, bytes int, ok bool) {
-	count := func(items []arrival) {
-		for i := range items {
+	count := func(messages []*nats.Msg) {
+		for _, m := range messages {
 			msgs++
-			if items[i].msg != nil {
-				bytes += items[i].msg.Size()
-			}
+			bytes += m.Size()
 		}
 	}
 	count(it.taken[it.next:])

@@ -325,7 +325,9 @@ func (e *pullEngine) consumed(size int) {
 	e.done++
 	e.alive()
 	e.starved = false
-	e.growth.note(size)
+	if e.cfg.growTo > 0 {
+		e.growth.note(size)
+	}
 	e.pendMsgs = max(e.pendMsgs-1, 0)
 	if e.backlog > 0 {
 		e.backlog--
@@ -483,6 +485,9 @@ func (e *pullEngine) learnLimit(description string) bool {
 
 // alive records that the server serves this consumer: failures are over.
 func (e *pullEngine) alive() {
+	if e.failures == 0 && e.misses == 0 {
+		return
+	}
 	e.failures, e.misses = 0, 0
 	e.unavailable = false
 	e.retryAt = time.Time{}

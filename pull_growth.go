@@ -15,6 +15,7 @@ const (
 type pullGrowth struct {
 	reached int // messages; zero if it has not grown
 	average int // size of the last messages, times averageUnit
+	fitting int // messages of that size in grownBytes, for reached > 0
 }
 
 // averageUnit keeps the average from getting stuck in rounding.
@@ -24,23 +25,31 @@ const averageUnit = 64
 // to.
 func (g *pullGrowth) double(base, most int) {
 	g.reached = min(2*g.window(base), most)
+	g.fit()
 }
 
 // note records the size of a message. Larger ones count sooner than smaller ones,
 // for the average is there to keep a flood away.
 func (g *pullGrowth) note(size int) {
-	switch d := size*averageUnit - g.average; {
-	case d > 0:
-		g.average += d / 8
-	default:
-		g.average += d / 64
+	step := size*averageUnit - g.average
+	if step > 0 {
+		step /= 8
+	} else {
+		step /= 64
+	}
+	if step != 0 {
+		g.average += step
+		g.fit()
 	}
 }
+
+// fit is called when the average has changed.
+func (g *pullGrowth) fit() { g.fitting = grownBytes * averageUnit / max(g.average, averageUnit) }
 
 // window returns how many messages may be requested or buffered, at least base.
 func (g *pullGrowth) window(base int) int {
 	if g.reached <= base {
 		return base
 	}
-	return max(base, min(g.reached, grownBytes*averageUnit/max(g.average, averageUnit)))
+	return max(base, min(g.reached, g.fitting))
 }

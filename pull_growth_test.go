@@ -242,6 +242,7 @@ func TestPullEngineGrowsWhenItRunsDry(t *testing.T) {
 	} {
 		// All at once, as after a long way.
 		r.growth.average = 0
+		r.growth.fit()
 		half := r.pendMsgs - r.threshold() + 1
 		r.consume(half, 100)
 		early := r.wants(half)[0]
@@ -270,6 +271,7 @@ func TestPullEngineSharesTheBudgetOfAGrownWindow(t *testing.T) {
 	t.Parallel()
 	r := peOrdered(t, DeliverAllPolicy)
 	r.growth.reached = 4000
+	r.growth.fit()
 	for _, test := range []struct{ pending, batch, bytes int }{
 		{0, 4000, pullByteBudget / 4000 * 4000},
 		{1000, 3000, pullByteBudget / 4000 * 3000},

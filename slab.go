@@ -18,8 +18,8 @@ const (
 // It begins small, since most users of a program with many make few values. It is
 // not safe for concurrent use.
 type slab[T any] struct {
-	free []T
-	size int
+	values []T
+	used   int
 }
 
 // next returns a new value that is to hold so many bytes of payload.
@@ -27,12 +27,11 @@ func (s *slab[T]) next(payload int) *T {
 	if payload > slabPayload {
 		return new(T)
 	}
-	if len(s.free) == 0 {
-		s.size = min(max(2*s.size, 1), slabMax)
-		s.free = make([]T, s.size)
+	if s.used == len(s.values) {
+		s.values, s.used = make([]T, min(max(2*s.used, 1), slabMax)), 0
 	}
-	v := &s.free[0]
-	s.free = s.free[1:]
+	v := &s.values[s.used]
+	s.used++
 	return v
 }
 

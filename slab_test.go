@@ -20,8 +20,8 @@ func TestSlabMakesValuesOfTheirOwn(t *testing.T) {
 		}
 		*v, seen[v] = 1, true
 	}
-	if s.size != slabMax {
-		t.Errorf("%d values share an allocation, want %d", s.size, slabMax)
+	if len(s.values) != slabMax {
+		t.Errorf("%d values share an allocation, want %d", len(s.values), slabMax)
 	}
 }
 

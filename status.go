@@ -119,6 +119,9 @@ func statusError(code, description string) error {
 	case "408":
 		return nats.ErrTimeout
 	case "409":
+		if description == completedText {
+			return ErrBatchCompleted
+		}
 		text := strings.ToLower(description)
 		for _, known := range conflictErrors {
 			if strings.Contains(text, known.text) {
@@ -135,6 +138,9 @@ func statusError(code, description string) error {
 	}
 	return errors.New("nats: " + description)
 }
+
+// completedText is with what the server ends most requests of a Consume.
+const completedText = "Batch Completed"
 
 // conflictErrors are the meanings of status 409, most specific text first.
 var conflictErrors = []struct {
