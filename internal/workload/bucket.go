@@ -33,13 +33,8 @@ func keySubject(bucket, key string) string { return "$KV." + bucket + "." + key 
 func key(i int) string { return fmt.Sprintf("key.%d", i) }
 
 // fillBucket writes one key for each operation, its number the value.
-func fillBucket(_ context.Context, f *Fixture) error {
-	for i := range f.n {
-		if err := f.admin.Publish(keySubject(f.name, key(i)), payload(uint64(i), f.payloadSize())); err != nil {
-			return err
-		}
-	}
-	return f.admin.FlushTimeout(setupTimeout)
+func fillBucket(ctx context.Context, f *Fixture) error {
+	return f.fill(ctx, func(i int) string { return keySubject(f.name, key(i)) })
 }
 
 func openBucket(ctx context.Context, r *Run) error {

@@ -155,13 +155,15 @@ func (f *Fixture) remove(p *place) error {
 	return f.api("STREAM.DELETE."+p.stream, nil, nil)
 }
 
-func fillStream(_ context.Context, f *Fixture) error {
-	for i := range f.n {
-		if err := f.admin.Publish(f.stream, payload(uint64(i), f.payloadSize())); err != nil {
-			return err
-		}
-	}
-	return f.admin.FlushTimeout(setupTimeout)
+func fillStream(ctx context.Context, f *Fixture) error {
+	return f.fill(ctx, func(int) string { return f.stream })
+}
+
+// fill publishes a message with its number for each operation.
+func (f *Fixture) fill(ctx context.Context, subject func(i int) string) error {
+	return publishCounted(ctx, f.admin, f.n, func(i int) *nats.Msg {
+		return &nats.Msg{Subject: subject(i), Data: payload(uint64(i), f.payloadSize())}
+	})
 }
 
 // waitStored waits until the stream holds what it should.

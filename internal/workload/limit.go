@@ -79,27 +79,35 @@ func requests(parts ...request) func(context.Context, *Run) error {
 
 // publishCounting publishes and counts the answers.
 func publishCounting(ctx context.Context, r *Run) error {
-	return r.publishCounted(ctx, func(_ int, reply string) *nats.Msg {
-		return &nats.Msg{Subject: r.stream, Reply: reply, Data: r.data}
-	})
+	return r.counted(publishCounted(ctx, r.nc, r.n, func(int) *nats.Msg {
+		return &nats.Msg{Subject: r.stream, Data: r.data}
+	}))
 }
 
 func publishCountingHeaders(ctx context.Context, r *Run) error {
-	return r.publishCounted(ctx, func(i int, reply string) *nats.Msg {
+	return r.counted(publishCounted(ctx, r.nc, r.n, func(i int) *nats.Msg {
 		msg := r.withHeader()
-		msg.Reply = reply
 		msg.Header.Set("Nats-Msg-Id", r.ids[i])
 		return msg
-	})
+	}))
 }
 
-func (r *Run) publishCounted(ctx context.Context, message func(i int, reply string) *nats.Msg) error {
+func (r *Run) counted(err error) error {
+	if err == nil {
+		r.done = r.n
+	}
+	return err
+}
+
+// publishCounted publishes n messages and waits for as many answers, with so few
+// outstanding that no server drops one.
+func publishCounted(ctx context.Context, nc *nats.Conn, n int, message func(i int) *nats.Msg) error {
 	inbox := nats.NewInbox()
 	room, answered := make(chan struct{}, limitPending), 0
 	done := make(chan struct{})
-	sub, err := r.nc.Subscribe(inbox, func(*nats.Msg) {
+	sub, err := nc.Subscribe(inbox, func(*nats.Msg) {
 		<-room
-		if answered++; answered == r.n {
+		if answered++; answered == n {
 			close(done)
 		}
 	})
@@ -107,15 +115,16 @@ func (r *Run) publishCounted(ctx context.Context, message func(i int, reply stri
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	for i := range r.n {
+	for i := range n {
 		room <- struct{}{}
-		if err := r.nc.PublishMsg(message(i, inbox)); err != nil {
+		msg := message(i)
+		msg.Reply = inbox
+		if err := nc.PublishMsg(msg); err != nil {
 			return err
 		}
 	}
 	select {
 	case <-done:
-		r.done = r.n
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
