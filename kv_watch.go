@@ -146,13 +146,9 @@ func (w *keyWatcher) ended() { close(w.updates) }
 
 // fill makes e the entry that a delivered message is.
 func (k *keyValue) fill(e *kvEntry, m *nats.Msg, reply *ackReply, op KeyValueOp) {
-	*e = kvEntry{
-		kv:       k,
-		key:      k.key(m.Subject),
-		value:    m.Data,
-		revision: reply.streamSequence(),
-		delta:    reply.number(ackPending),
-		created:  time.Unix(0, int64(reply.number(ackTimestamp))),
-		op:       op,
-	}
+	// Not all at once, which the garbage collector takes for a copy of pointers.
+	e.kv, e.key, e.value = k, k.key(m.Subject), m.Data
+	e.revision, e.delta = reply.streamSequence(), reply.number(ackPending)
+	e.created = time.Unix(0, int64(reply.number(ackTimestamp)))
+	e.op = op
 }

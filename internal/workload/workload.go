@@ -166,15 +166,15 @@ func buckets() []Workload {
 	return []Workload{
 		{
 			Name: "KVPut", N: 20_000, Unit: "key", Timed: true,
-			ground: newBucket, open: openBucket, do: kvPut, limit: requests(putRequest),
+			ground: newBucket, open: openKeys, do: kvPut, limit: requests(putRequest),
 		},
 		{
 			Name: "KVUpdate", N: 20_000, Unit: "update", Timed: true,
-			ground: singleKey, open: openBucket, do: kvUpdate,
+			ground: singleKey, open: openKeys, do: kvUpdate,
 		},
 		{
 			Name: "KVGet", N: 20_000, Unit: "key", Timed: true,
-			ground: filledBucket, open: openBucket, do: kvGet, limit: requests(getRequest),
+			ground: filledBucket, open: openKeys, do: kvGet, limit: requests(getRequest),
 		},
 		{
 			Name: "KVKeys", N: 100_000, Unit: "key",
