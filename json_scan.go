@@ -452,9 +452,18 @@ func scanWord(s *jsonScan, p *string) { *p = s.word() }
 
 func scanUint64(s *jsonScan, p *uint64) { *p = s.uint64() }
 
+// zeroTime is what the server sends for a time that is not known, as those of the
+// first and the last message of an empty stream.
+const zeroTime = `"0001-01-01T00:00:00Z"`
+
 // scanTime is [jsonScan.unmarshal] for a time, which need not be on the heap.
 func scanTime(s *jsonScan, t *time.Time) {
-	if lit, plain := s.literal(); !plain || t.UnmarshalJSON(lit) != nil {
+	lit, plain := s.literal()
+	if string(lit) == zeroTime {
+		*t = time.Time{}
+		return
+	}
+	if !plain || t.UnmarshalJSON(lit) != nil {
 		s.fail()
 	}
 }
