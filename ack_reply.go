@@ -31,7 +31,7 @@ const (
 )
 
 // ackReply is an ack reply subject taken apart. It refers to the subject and costs
-// no allocation.
+// no allocation, except for next, once.
 type ackReply struct {
 	subject string
 	start   [ackDelivered + 1]int // of the tokens up to the first number

@@ -43,7 +43,8 @@ func (g *pullGrowth) note(size int) {
 	}
 }
 
-// fit is called when the average has changed.
+// fit is called when the average has changed, and when the window grows, which can be
+// before there is one.
 func (g *pullGrowth) fit() { g.fitting = grownBytes * averageUnit / max(g.average, averageUnit) }
 
 // window returns how many messages may be requested or buffered, at least base.

@@ -53,8 +53,8 @@ func (r *Run) makeKeys() {
 	}
 }
 
-// openBucket makes no keys. If the collector had to look through them while others
-// are read, it would take as long for them as for all else.
+// openBucket makes no keys. The collector would have to look through them while those
+// of the bucket are read, on account of what is measured.
 func openBucket(ctx context.Context, r *Run) error {
 	// Room for what will be listed is not to be measured.
 	r.listed = make([]string, 0, r.n)

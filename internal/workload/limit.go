@@ -116,7 +116,15 @@ func publishCounted(ctx context.Context, nc *nats.Conn, n int, message func(i in
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	for i := range n {
-		room <- struct{}{}
+		select {
+		case room <- struct{}{}: // far cheaper than with a second case
+		default:
+			select {
+			case room <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		msg := message(i)
 		msg.Reply = inbox
 		if err := nc.PublishMsg(msg); err != nil {
