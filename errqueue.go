@@ -21,10 +21,14 @@ const (
 type errQueue struct {
 	handle func(error) // nil drops all errors
 
-	mu      sync.Mutex
+	mu  sync.Mutex
+	run *errRun // while there are errors to handle
+}
+
+// errRun is what the goroutine of an errQueue works on.
+type errRun struct {
 	waiting []error
-	running bool
-	onIdle  func()
+	onIdle  func() // called when none waits any more
 }
 
 // report queues an error.
@@ -34,31 +38,30 @@ func (q *errQueue) report(err error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n := len(q.waiting); n >= errQueueCrowded && q.waiting[n-1].Error() == err.Error() {
+	if q.run == nil {
+		q.run = new(errRun)
+		go q.handleAll(q.run) // ends when none waits any more
+	}
+	run := q.run
+	if n := len(run.waiting); n >= errQueueCrowded && run.waiting[n-1].Error() == err.Error() {
 		return
 	}
-	q.waiting = append(q.waiting, err)
-	if !q.running {
-		q.running = true
-		go q.run() // ends when the queue is empty
-	}
+	run.waiting = append(run.waiting, err)
 }
 
-func (q *errQueue) run() {
+func (q *errQueue) handleAll(run *errRun) {
 	for {
 		q.mu.Lock()
-		if len(q.waiting) == 0 {
-			q.running = false
-			onIdle := q.onIdle
-			q.onIdle = nil
+		if len(run.waiting) == 0 {
+			q.run = nil
 			q.mu.Unlock()
-			if onIdle != nil {
-				onIdle()
+			if run.onIdle != nil {
+				run.onIdle()
 			}
 			return
 		}
-		err := q.waiting[0]
-		q.waiting = q.waiting[1:]
+		err := run.waiting[0]
+		run.waiting = run.waiting[1:]
 		q.mu.Unlock()
 		q.handle(err)
 	}
@@ -68,9 +71,9 @@ func (q *errQueue) run() {
 // a while if the handler does not return. f must tolerate a second call.
 func (q *errQueue) whenIdle(f func()) {
 	q.mu.Lock()
-	if q.running {
+	if q.run != nil {
 		timer := time.AfterFunc(errQueueLinger, f)
-		q.onIdle = func() {
+		q.run.onIdle = func() {
 			timer.Stop()
 			f()
 		}

@@ -182,7 +182,7 @@ func TestErrQueueGoroutineEndsWhenEmpty(t *testing.T) {
 				t.Errorf("%d errors handled in %d rounds", got, round+1)
 			}
 			q.mu.Lock()
-			running := q.running
+			running := q.run != nil
 			q.mu.Unlock()
 			if running {
 				t.Error("a goroutine runs for an empty queue")
@@ -196,7 +196,7 @@ func TestErrQueueWithoutHandlerDropsErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q errQueue
 		q.report(ErrNoHeartbeat)
-		if len(q.waiting) != 0 || q.running {
+		if q.run != nil {
 			t.Error("an error waits for nobody")
 		}
 		if errqIdle(&q).Load() != 1 {

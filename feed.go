@@ -111,7 +111,7 @@ func (js *jetStream) openFeed(ctx context.Context, stream string, cfg feedConfig
 func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *ConsumerInfo)) (*feed, error) {
 	// With the usual threshold, half of the window, a fast reader over a long link
 	// would get little more than half of it per round trip.
-	opts := &consumeOpts{ordered: true, maxBytes: cfg.maxBytes, thresholdBytes: cfg.maxBytes / 4 * 3}
+	opts := consumeOpts{ordered: true, maxBytes: cfg.maxBytes, thresholdBytes: cfg.maxBytes / 4 * 3}
 	// An API that is imported from another account may answer a request just
 	// once, as services do unless exported otherwise. Then every message needs a
 	// request of its own, and a heartbeat would take the message's place.
@@ -128,7 +128,7 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	}
 	f := &feed{oc: oc}
 	current := oc.current.Load()
-	cc := newConsumeContext(current, nil, opts)
+	cc := newConsumeContext(current, nil, &opts)
 	cc.raw = func(m *nats.Msg, reply *ackReply) {
 		f.turn.Lock()
 		defer f.turn.Unlock()
@@ -165,7 +165,7 @@ func (oc *orderedConsumer) startFeed(cfg feedConfig, prepare func(*feed, *Consum
 	f.gone = cc.background().Done()
 	cc.mu.Unlock()
 	prepare(f, current.CachedInfo())
-	if err := cc.start(opts, cc.deliver, cc.subscriptionClosed); err != nil {
+	if err := cc.start(&opts, cc.deliver, cc.subscriptionClosed); err != nil {
 		run.end()
 		return nil, err
 	}

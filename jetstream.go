@@ -55,6 +55,8 @@ type jetStream struct {
 	prefix string
 
 	async asyncPublisher
+
+	pullBody pullBody
 }
 
 var _ JetStream = (*jetStream)(nil)

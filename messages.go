@@ -187,8 +187,8 @@ func (c *pullConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, error
 	if err := c.checkConsumable(o.group); err != nil {
 		return nil, err
 	}
-	it := newPullIterator(c, o)
-	if err := it.start(o, it.deliver, it.subscriptionClosed); err != nil {
+	it := newPullIterator(c, &o)
+	if err := it.start(&o, it.deliver, it.subscriptionClosed); err != nil {
 		return nil, err
 	}
 	return it, nil

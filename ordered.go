@@ -574,10 +574,10 @@ func (oc *orderedConsumer) Consume(handler MessageHandler, opts ...PullConsumeOp
 	if err := oc.acquire(orderedConsuming); err != nil {
 		return nil, err
 	}
-	cc := newConsumeContext(current, handler, o)
+	cc := newConsumeContext(current, handler, &o)
 	run := oc.startOrdered(&cc.pullSubscription)
 	cc.onEnd = run.onEnd()
-	if err := cc.start(o, cc.deliver, cc.subscriptionClosed); err != nil {
+	if err := cc.start(&o, cc.deliver, cc.subscriptionClosed); err != nil {
 		run.end()
 		return nil, err
 	}
@@ -597,10 +597,10 @@ func (oc *orderedConsumer) Messages(opts ...PullMessagesOpt) (MessagesContext, e
 	if err := oc.acquire(orderedConsuming); err != nil {
 		return nil, err
 	}
-	it := newPullIterator(current, o)
+	it := newPullIterator(current, &o)
 	run := oc.startOrdered(&it.pullSubscription)
 	it.onEnd = run.onEnd()
-	if err := it.start(o, it.deliver, it.subscriptionClosed); err != nil {
+	if err := it.start(&o, it.deliver, it.subscriptionClosed); err != nil {
 		run.end()
 		return nil, err
 	}

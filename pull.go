@@ -101,7 +101,6 @@ type pullSubscription struct {
 
 	subject string // of pull requests
 	engine  pullEngine
-	probing bool
 	denied  error  // the last denial that is known
 	body    []byte // of the last request
 }
@@ -167,14 +166,15 @@ func floodLimits(o *consumeOpts, maxPayload int64) pendingLimits {
 func (s *pullSubscription) start(opts *consumeOpts, deliver nats.MsgHandler, onClosed func(string)) error {
 	js := s.consumer.js
 	s.conn = js.conn
-	s.inbox = s.conn.NewInbox() + "."
+	wildcard := s.conn.NewInbox() + ".*"
+	s.inbox = strings.TrimSuffix(wildcard, "*")
 	s.subject = s.consumer.nextSubject
 	s.engine.cfg = newPullConfig(opts, s.consumer.CachedInfo(), s.conn.MaxPayload())
 	s.engine.heartbeat.interval = opts.heartbeat
 	s.engine.heartbeat.start(time.Now())
 	s.engine.pinID = s.consumer.pins.take(opts.group)
 	s.denied = denial(s.conn, nil, s.subject)
-	if err := s.open(s.inbox+"*", "", floodLimits(opts, s.conn.MaxPayload()), deliver, onClosed); err != nil {
+	if err := s.open(wildcard, "", floodLimits(opts, s.conn.MaxPayload()), deliver, onClosed); err != nil {
 		s.consumer.pins.give(opts.group, s.engine.pinID)
 		return err
 	}
@@ -324,7 +324,13 @@ func (s *pullSubscription) pump() error {
 // render returns the body of a request, which is not to be written to. Called with
 // the lock held.
 func (s *pullSubscription) render(req *pullRequest) []byte {
-	s.body = req.render(s.body)
+	common := &s.consumer.js.pullBody
+	if s.body == nil {
+		s.body = common.get()
+	}
+	if s.body = req.render(s.body); common.get() == nil {
+		common.set(s.body)
+	}
 	return s.body
 }
 
@@ -458,8 +464,8 @@ func (c *pullConsumer) Consume(handler MessageHandler, opts ...PullConsumeOpt) (
 	if err := c.checkConsumable(o.group); err != nil {
 		return nil, err
 	}
-	cc := newConsumeContext(c, handler, o)
-	if err := cc.start(o, cc.deliver, cc.subscriptionClosed); err != nil {
+	cc := newConsumeContext(c, handler, &o)
+	if err := cc.start(&o, cc.deliver, cc.subscriptionClosed); err != nil {
 		return nil, err
 	}
 	cc.wake()
@@ -473,10 +479,9 @@ func newConsumeContext(c *pullConsumer, handler MessageHandler, o *consumeOpts) 
 		core:     &cc.coreSubscription,
 		listener: &cc.pullSubscription,
 		onEnd:    cc.release,
-		done:     make(chan struct{}),
 	}
-	if o.errHandler != nil {
-		cc.errs.handle = func(err error) { o.errHandler(cc, err) }
+	if handle := o.errHandler; handle != nil {
+		cc.errs.handle = func(err error) { handle(cc, err) }
 	}
 	return cc
 }

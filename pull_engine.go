@@ -60,19 +60,18 @@ type pullConfig struct {
 	maxMessages       int
 	thresholdMessages int
 
-	// topUp lets the window be filled as soon as a request has been served, and
-	// not only below the threshold.
-	topUp bool
 	// growTo is how many messages the window may grow to; zero if it may not.
 	growTo int
 
-	// byteWindow makes bytes, not messages, the measure of the window.
-	byteWindow     bool
-	maxBytes       int  // the window, or what one request may be answered with
-	ownBudget      bool // maxBytes is not the user's and may be raised
-	leastBytes     int  // no request is made for less of it
-	roomy          bool // maxBytes has room for any maxMessages, so requests need no limit
+	maxBytes       int // the window, or what one request may be answered with
+	leastBytes     int // no request is made for less of it
 	thresholdBytes int
+
+	topUp      bool // the window is filled as soon as a request was served, not only below the threshold
+	byteWindow bool // bytes, not messages, are the measure of the window
+	ownBudget  bool // maxBytes is not the user's and may be raised
+	roomy      bool // maxBytes has room for any maxMessages, so requests need no limit
+	priority   uint8
 
 	stopAfter     int
 	expires       time.Duration
@@ -80,7 +79,6 @@ type pullConfig struct {
 	minPending    int64
 	minAckPending int64
 	group         string
-	priority      uint8
 
 	// What the consumer allows in one request; zero means no limit.
 	limitBatch   int
@@ -158,14 +156,17 @@ type pullEngine struct {
 	done                int // messages consumed, for stopAfter
 	growth              pullGrowth
 
-	connected bool
-	// paused: the consumer is being replaced.
-	paused bool
-
 	// After failures nothing is sent before retryAt. Anything that shows the
 	// consumer alive ends the series.
 	failures int
 	retryAt  time.Time
+
+	heartbeat heartbeatClock
+	misses    int // heartbeats missed in a row
+
+	connected bool
+	// paused: the consumer is being replaced.
+	paused bool
 	// starved is set when a request was too small for the next message because
 	// the window is partly used: more is asked for only once that has changed.
 	starved bool
@@ -175,9 +176,6 @@ type pullEngine struct {
 	// unavailable is set while nobody answers for the consumer, so that this is
 	// reported once and not with each attempt.
 	unavailable bool
-
-	heartbeat heartbeatClock
-	misses    int // heartbeats missed in a row
 }
 
 // verdict is what follows from a status.

@@ -40,7 +40,7 @@ func peNewFor(t *testing.T, info *ConsumerInfo, opts ...PullConsumeOpt) *peRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &pullEngine{cfg: newPullConfig(o, info, 1<<20), connected: true}
+	e := &pullEngine{cfg: newPullConfig(&o, info, 1<<20), connected: true}
 	e.cfg.roomy = false // see TestPullEngineLimitsNoBytesOfSmallWindows
 	e.heartbeat = heartbeatClock{interval: o.heartbeat, lastLook: peEpoch}
 	return &peRig{pullEngine: e, t: t, now: peEpoch}
@@ -251,7 +251,7 @@ func TestPullEngineLimitsNoBytesOfSmallWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := &pullEngine{cfg: newPullConfig(o, test.info, test.maxPayload), connected: true}
+		e := &pullEngine{cfg: newPullConfig(&o, test.info, test.maxPayload), connected: true}
 		if _, req, _ := e.refill(peEpoch); req.maxBytes != test.maxBytes {
 			t.Errorf("%s: the limit is %d bytes, want %d", test.name, req.maxBytes, test.maxBytes)
 		}
@@ -265,7 +265,7 @@ func TestPullEngineBudgetFitsTheLargestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for payload, want := range map[int64]int{1 << 20: 32 << 20, 16 << 20: 32 << 20, 64 << 20: 128 << 20} {
-		if got := newPullConfig(o, nil, payload).maxBytes; got != want {
+		if got := newPullConfig(&o, nil, payload).maxBytes; got != want {
 			t.Errorf("max payload %d: budget is %d, want %d", payload, got, want)
 		}
 	}

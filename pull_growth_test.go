@@ -204,7 +204,7 @@ func peOrdered(t *testing.T, policy DeliverPolicy, opts ...PullConsumeOpt) *peRi
 		t.Fatal(err)
 	}
 	r := peNew(t)
-	r.cfg = newPullConfig(o, &ConsumerInfo{Config: ConsumerConfig{DeliverPolicy: policy}}, 1<<20)
+	r.cfg = newPullConfig(&o, &ConsumerInfo{Config: ConsumerConfig{DeliverPolicy: policy}}, 1<<20)
 	return r
 }
 

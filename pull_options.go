@@ -395,30 +395,31 @@ func (t optionText) Error() string { return string(t) }
 
 // parseConsumeOpts applies the options of Consume. The error wraps
 // [ErrInvalidOption].
-func parseConsumeOpts(opts []PullConsumeOpt, ordered bool) (*consumeOpts, error) {
-	o := &consumeOpts{ordered: ordered}
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, invalidOption("option cannot be nil")
-		}
-		if err := opt.configureConsume(o); err != nil {
-			return nil, wrapOptionError(err)
-		}
-	}
-	return o, wrapOptionError(o.resolve())
+func parseConsumeOpts(opts []PullConsumeOpt, ordered bool) (consumeOpts, error) {
+	return applyOptions(opts, PullConsumeOpt.configureConsume, consumeOpts{ordered: ordered})
 }
 
 // parseMessagesOpts applies the options of Messages. The error wraps
 // [ErrInvalidOption].
-func parseMessagesOpts(opts []PullMessagesOpt, ordered bool) (*consumeOpts, error) {
-	o := &consumeOpts{ordered: ordered}
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, invalidOption("option cannot be nil")
+func parseMessagesOpts(opts []PullMessagesOpt, ordered bool) (consumeOpts, error) {
+	return applyOptions(opts, PullMessagesOpt.configureMessages, consumeOpts{ordered: ordered})
+}
+
+// applyOptions returns o with what the options set and what follows from it.
+func applyOptions[O any](opts []O, apply func(O, *consumeOpts) error, o consumeOpts) (consumeOpts, error) {
+	if len(opts) > 0 {
+		// Options may keep what they get, as far as the compiler can tell: a copy
+		// keeps the rest off the heap.
+		set := o
+		for _, opt := range opts {
+			if any(opt) == nil {
+				return consumeOpts{}, invalidOption("option cannot be nil")
+			}
+			if err := apply(opt, &set); err != nil {
+				return consumeOpts{}, wrapOptionError(err)
+			}
 		}
-		if err := opt.configureMessages(o); err != nil {
-			return nil, wrapOptionError(err)
-		}
+		o = set
 	}
 	return o, wrapOptionError(o.resolve())
 }

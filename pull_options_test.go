@@ -20,7 +20,7 @@ type poOption interface {
 
 // poParse hands the same options to both entry points and returns what they
 // agree on.
-func poParse(t *testing.T, ordered bool, opts ...poOption) (*consumeOpts, error) {
+func poParse(t *testing.T, ordered bool, opts ...poOption) (consumeOpts, error) {
 	t.Helper()
 	var forConsume []PullConsumeOpt
 	var forMessages []PullMessagesOpt
@@ -33,7 +33,7 @@ func poParse(t *testing.T, ordered bool, opts ...poOption) (*consumeOpts, error)
 		t.Errorf("Consume: %v, Messages: %v", consumeErr, messagesErr)
 	}
 	if consumeErr != nil {
-		return nil, consumeErr
+		return consumeOpts{}, consumeErr
 	}
 	if !reflect.DeepEqual(consume, messages) {
 		t.Errorf("options of Consume are %+v, of Messages %+v", consume, messages)
@@ -238,8 +238,8 @@ func TestConsumeAndMessagesDeriveTheirOptions(t *testing.T) {
 			want := poDefaults()
 			want.ordered = test.ordered
 			test.want(&want)
-			if !reflect.DeepEqual(*got, want) {
-				t.Errorf("options are\n%+v, want\n%+v", *got, want)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("options are\n%+v, want\n%+v", got, want)
 			}
 		})
 	}

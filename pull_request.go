@@ -3,6 +3,7 @@ package jetstream
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,6 +48,22 @@ func (r *pullRequest) appendBody(b []byte) []byte {
 	b = appendIntField(b, `"priority":`, int64(r.priority))
 	return append(b, '}')
 }
+
+// pullBody is the body of the first request of Consume or Messages, which those
+// with the same options have in common.
+type pullBody struct {
+	body atomic.Pointer[[]byte]
+}
+
+// get returns nil before there is one.
+func (b *pullBody) get() []byte {
+	if body := b.body.Load(); body != nil {
+		return *body
+	}
+	return nil
+}
+
+func (b *pullBody) set(body []byte) { b.body.CompareAndSwap(nil, &body) }
 
 // render returns the body of the request: last, that of another one, if it is the
 // same. Most requests are like the last one of their kind.

@@ -118,7 +118,7 @@ func (c *pushConsumer) Consume(handler MessageHandler, opts ...PushConsumeOpt) (
 	s := &pushSubscription{consumer: c, handler: handler}
 	s.conn = c.js.conn
 	s.heartbeat = heartbeatClock{interval: info.Config.IdleHeartbeat, lastLook: time.Now()}
-	s.consumeRun = consumeRun{core: &s.coreSubscription, listener: s, onEnd: c.yield, done: make(chan struct{})}
+	s.consumeRun = consumeRun{core: &s.coreSubscription, listener: s, onEnd: c.yield}
 	if o.errHandler != nil {
 		s.errs.handle = func(err error) { o.errHandler(s, err) }
 	}

@@ -59,9 +59,17 @@ type coreSubscription struct {
 	// connSeen: a connection event has been acted on, which is newer than what
 	// was found when the subscription started.
 	connSeen bool
+	// probing: it is being looked up whether the consumer is still there.
+	probing bool
 	// ended: stopped, draining or closed; the timer does not run any more.
-	ended  bool
-	ctx    context.Context // of work in the background, see background
+	ended bool
+	// work is what runs in the background, see background.
+	work *backgroundWork
+}
+
+// backgroundWork is the context of a subscription's work in the background.
+type backgroundWork struct {
+	ctx    context.Context
 	cancel context.CancelFunc
 }
 
@@ -124,13 +132,14 @@ func (s *coreSubscription) startTimer(d time.Duration, tick func()) {
 // background returns a context that ends with the subscription. Called with the
 // lock held.
 func (s *coreSubscription) background() context.Context {
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(context.Background())
+	if s.work == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		s.work = &backgroundWork{ctx, cancel}
 		if s.ended {
-			s.cancel()
+			cancel()
 		}
 	}
-	return s.ctx
+	return s.work.ctx
 }
 
 // quiesce ends timer and background work, and reports whether they had not
@@ -143,8 +152,8 @@ func (s *coreSubscription) quiesce() bool {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	if s.cancel != nil {
-		s.cancel()
+	if s.work != nil {
+		s.work.cancel()
 	}
 	return true
 }
@@ -201,19 +210,42 @@ type consumeRun struct {
 
 	// The following are guarded by the mutex of core.
 
-	stopped bool  // no further call of the handler may start
-	lost    bool  // the end of the connection was reported
-	reason  error // why consuming ended, nil if that was wanted
-
-	done     chan struct{}
-	doneOnce sync.Once
+	stopped bool          // no further call of the handler may start
+	lost    bool          // the end of the connection was reported
+	over    bool          // consuming has ended and no call of a handler runs
+	done    chan struct{} // closed when it is over; made when somebody asks for it
+	reason  error         // why consuming ended, nil if that was wanted
 }
 
 var _ ConsumeContext = (*consumeRun)(nil)
 
-func (r *consumeRun) Stop()                   { r.end(false, nil) }
-func (r *consumeRun) Drain()                  { r.end(true, nil) }
-func (r *consumeRun) Closed() <-chan struct{} { return r.done }
+func (r *consumeRun) Stop()  { r.end(false, nil) }
+func (r *consumeRun) Drain() { r.end(true, nil) }
+
+func (r *consumeRun) Closed() <-chan struct{} {
+	r.core.mu.Lock()
+	defer r.core.mu.Unlock()
+	if r.done == nil {
+		r.done = make(chan struct{})
+		if r.over {
+			close(r.done)
+		}
+	}
+	return r.done
+}
+
+// finish makes Closed close; further calls do nothing.
+func (r *consumeRun) finish() {
+	r.core.mu.Lock()
+	defer r.core.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.over = true
+	if r.done != nil {
+		close(r.done)
+	}
+}
 
 // fail ends consuming because of err, which is reported unless it has ended
 // already.
@@ -290,7 +322,5 @@ func (r *consumeRun) subscriptionClosed(string) {
 		r.closed()
 	}
 	r.onEnd()
-	r.errs.whenIdle(func() {
-		r.doneOnce.Do(func() { close(r.done) })
-	})
+	r.errs.whenIdle(r.finish)
 }

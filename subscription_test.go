@@ -83,7 +83,6 @@ func subNewRun(nc *nats.Conn) *subRun {
 	r := new(subRun)
 	r.core = &coreSubscription{conn: nc}
 	r.listener = r
-	r.done = make(chan struct{})
 	r.onEnd = func() { r.ends.Add(1) }
 	r.errs.handle = func(err error) {
 		r.mu.Lock()

@@ -100,6 +100,7 @@ func runEach(ctx context.Context, urls links, w *workload.Workload, n int, ref b
 	}
 	var samples []sample
 	err := withFixture(ctx, urls, w, n, func(f *workload.Fixture) error {
+		f.FirstTime = true
 		for i := range impls {
 			s, err := once(ctx, urls[w.Delay], f, impls[i])
 			if err != nil {

@@ -110,9 +110,34 @@ func measure(ctx context.Context, urls links, w *workload.Workload, rounds, n in
 			}
 			r.limits = append(r.limits, s)
 		}
+		if w.Idle {
+			return holdFirstTime(ctx, urls[w.Delay], f, r)
+		}
 		return nil
 	})
 	return r, err
+}
+
+// holdFirstTime measures what idle things hold and allocate in a program that
+// starts them for the first time, which is then what all rounds are said to have
+// found.
+func holdFirstTime(ctx context.Context, url string, f *workload.Fixture, r *result) error {
+	f.FirstTime = true
+	for _, side := range []struct {
+		impl   workload.Impl
+		rounds []sample
+	}{{workload.Ours(), r.own}, {workload.Ref(), r.ref}} {
+		first, err := once(ctx, url, f, side.impl)
+		if err != nil {
+			return fmt.Errorf("%s: %w", side.impl.Name, err)
+		}
+		for i := range side.rounds {
+			for _, m := range []metric{allocs, bytesAllocated, goroutines, held} {
+				side.rounds[i].values[m] = first.values[m]
+			}
+		}
+	}
+	return nil
 }
 
 // withFixture calls do with what all runs of n operations share.
@@ -145,7 +170,7 @@ func once(ctx context.Context, url string, f *workload.Fixture, impl workload.Im
 	if err != nil {
 		return sample{}, err
 	}
-	m := startMeter()
+	m := startMeter(f.Idle)
 	err = run.Do(ctx)
 	s := m.stop(f.Ops())
 	s.complete(run)

@@ -41,12 +41,14 @@ type meter struct {
 	peak      *peakMeter
 }
 
-func startMeter() *meter {
+// startMeter begins to measure. While something idle is measured it does not look
+// at memory: waking up for that would be most of what there is to measure.
+func startMeter(idle bool) *meter {
 	m := new(meter)
 	// Garbage of the preparation is not to be collected on the run's account.
 	runtime.GC()
 	runtime.ReadMemStats(&m.mem)
-	m.peak = startPeakMeter()
+	m.peak = startPeakMeter(idle)
 	m.user, m.sys = cpuTime()
 	m.start = time.Now()
 	return m

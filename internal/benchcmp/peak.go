@@ -22,9 +22,14 @@ type peakMeter struct {
 	peak   uint64 // belongs to the goroutine until that has ended
 }
 
-func startPeakMeter() *peakMeter {
+// startPeakMeter begins to look at the memory in use, or with atEnd, looks at it
+// once, in stop.
+func startPeakMeter(atEnd bool) *peakMeter {
 	p := &peakMeter{done: make(chan struct{}), before: heapInUse()}
 	p.peak = p.before
+	if atEnd {
+		return p
+	}
 	// Ends with stop.
 	p.wg.Go(func() {
 		tick := time.NewTicker(peakInterval)

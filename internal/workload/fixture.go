@@ -70,6 +70,12 @@ type place struct {
 type Fixture struct {
 	Workload
 	place
+
+	// FirstTime makes goroutines of idle things cost what they cost a program for
+	// the first time, when the runtime has none to use again. Those it has stay
+	// parked while a run lasts, which is no way to measure time.
+	FirstTime bool
+
 	n     int
 	admin *nats.Conn
 }
@@ -128,6 +134,10 @@ func (f *Fixture) Prepare(ctx context.Context, nc *nats.Conn, impl Impl) (*Run, 
 		return nil, errors.Join(err, r.cleanUp())
 	}
 	if f.Idle {
+		if f.FirstTime {
+			stop := useUpGoroutines()
+			r.atEnd(func() error { stop(); return nil })
+		}
 		r.idle = takeFootprint()
 	}
 	return r, nil

@@ -3,11 +3,16 @@ package workload
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 )
 
 // idleTime is how long something is left alone, for each thing that is started.
 const idleTime = 2 * time.Millisecond
+
+// newGoroutine is a little less than what the runtime allocates for a goroutine
+// that it cannot make of one that has ended.
+const newGoroutine = 400
 
 // footprint is what idle things hold on to.
 type footprint struct {
@@ -30,6 +35,33 @@ func (r *Run) Footprint() (goroutines, bytes float64) {
 	now := takeFootprint()
 	each := func(change int) float64 { return float64(change) / float64(r.n) }
 	return each(now.goroutines - r.ownGoroutines - r.idle.goroutines), each(int(now.bytes) - int(r.idle.bytes))
+}
+
+// useUpGoroutines parks goroutines until the runtime has none that ended before
+// and could be used again. They end with stop.
+func useUpGoroutines() (stop func()) {
+	const batch = 256
+	end := make(chan struct{})
+	var ended sync.WaitGroup
+	for reused := true; reused; {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var started sync.WaitGroup
+		started.Add(batch)
+		for range batch {
+			ended.Go(func() {
+				started.Done()
+				<-end
+			})
+		}
+		started.Wait()
+		runtime.ReadMemStats(&after)
+		reused = after.TotalAlloc-before.TotalAlloc < batch*newGoroutine
+	}
+	return func() {
+		close(end)
+		ended.Wait()
+	}
 }
 
 func openMany(ctx context.Context, r *Run) error {
