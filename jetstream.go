@@ -57,6 +57,9 @@ type jetStream struct {
 	async asyncPublisher
 
 	pullBody pullBody
+
+	// Of the lists of all streams and of their names.
+	infoPages, namePages pageMemory
 }
 
 var _ JetStream = (*jetStream)(nil)

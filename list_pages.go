@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -41,6 +42,35 @@ type fetchPage[T any] func(ctx context.Context, offset int) (listPage[T], error)
 type pagedList[T any] struct {
 	fetch fetchPage[T]
 	name  func(T) string
+	// memory is of former listings of the same list; nil if that is not kept.
+	memory *pageMemory
+}
+
+// pageMemory is what is known of a list from the last time, such that the next
+// listing can ask for all pages at once. If the list has changed, that is found
+// out like any change during a listing.
+type pageMemory struct {
+	last atomic.Pointer[pageLayout]
+}
+
+// pageLayout says where the pages of a list begin.
+type pageLayout struct{ stride, total int }
+
+// recall returns the zero layout if there was one page or no listing.
+func (m *pageMemory) recall() pageLayout {
+	if m == nil {
+		return pageLayout{}
+	}
+	if layout := m.last.Load(); layout != nil {
+		return *layout
+	}
+	return pageLayout{}
+}
+
+func (m *pageMemory) keep(layout pageLayout) {
+	if m != nil && m.recall() != layout {
+		m.last.Store(&layout)
+	}
 }
 
 // each calls do with the entries in their order, until it fails. Of those that
@@ -52,6 +82,9 @@ func (l pagedList[T]) each(ctx context.Context, do func(T) error) error {
 	pages := pageFetcher[T]{ctx: ctx, fetch: l.fetch}
 	defer pages.stop()
 	cursor := listCursor[T]{name: l.name}
+	if layout := l.memory.recall(); layout.stride > 0 {
+		pages.request(0, layout.stride, layout.total)
+	}
 	for more := true; more; {
 		page, err := pages.get(cursor.offset)
 		if err != nil {
@@ -69,6 +102,9 @@ func (l pagedList[T]) each(ctx context.Context, do func(T) error) error {
 		}
 		if err != nil {
 			return err
+		}
+		if !more {
+			l.memory.keep(pageLayout{cursor.stride, page.total})
 		}
 	}
 	return nil

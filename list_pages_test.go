@@ -24,7 +24,9 @@ type lpServer struct {
 	offsets []int
 }
 
-func (s *lpServer) list() pagedList[string] { return pagedList[string]{s.fetch, listedName} }
+func (s *lpServer) list() pagedList[string] {
+	return pagedList[string]{fetch: s.fetch, name: listedName}
+}
 
 func (s *lpServer) fetch(ctx context.Context, offset int) (listPage[string], error) {
 	s.mu.Lock()
@@ -105,7 +107,13 @@ func TestListingOmitsAndRepeatsNothingWhileTheListChanges(t *testing.T) {
 				return strings.Contains(name, "-") && rng.IntN(8) < remove
 			})
 		}
-		got, err := lpRead(t.Context(), s.list())
+		list := s.list()
+		if seed%3 > 0 {
+			// Of a list that was quite different.
+			list.memory = new(pageMemory)
+			list.memory.keep(pageLayout{stride: 1 + rng.IntN(10), total: rng.IntN(200)})
+		}
+		got, err := lpRead(t.Context(), list)
 		if err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
@@ -157,6 +165,53 @@ func TestPagesAreAskedForTogether(t *testing.T) {
 	}}
 	if got, err := lpRead(t.Context(), list); err != nil || !slices.Equal(got, s.names) {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestAllPagesAreAskedForTogetherTheNextTime(t *testing.T) {
+	t.Parallel()
+	const limit = 5
+	s := &lpServer{limit: limit, names: lpNames(maxPagesAhead*(limit-1) + 1)}
+	var arrived sync.WaitGroup
+	list := s.list()
+	list.memory = new(pageMemory)
+	list.fetch = func(ctx context.Context, offset int) (listPage[string], error) {
+		arrived.Done()
+		arrived.Wait()
+		return s.fetch(ctx, offset)
+	}
+	read := func() {
+		t.Helper()
+		s.mu.Lock()
+		s.offsets = nil
+		s.mu.Unlock()
+		if got, err := lpRead(t.Context(), list); err != nil || !slices.Equal(got, s.names) {
+			t.Errorf("got %v, %v", got, err)
+		}
+		slices.Sort(s.offsets)
+	}
+	list.memory.keep(pageLayout{stride: limit - 1, total: len(s.names)})
+	arrived.Add(maxPagesAhead) // It panics if there are more.
+	read()
+	if len(s.offsets) != maxPagesAhead || s.offsets[0] != 0 {
+		t.Errorf("pages are those at %v", s.offsets)
+	}
+
+	// What is kept is that of the last listing.
+	s.names = s.names[:limit-1]
+	list.fetch = s.fetch
+	read()
+	if layout := list.memory.recall(); layout != (pageLayout{0, limit - 1}) {
+		t.Errorf("one page is kept as %+v", layout)
+	}
+	read()
+	if len(s.offsets) != 1 {
+		t.Errorf("one page took those at %v", s.offsets)
+	}
+	s.names = lpNames(20)
+	read()
+	if layout := list.memory.recall(); layout != (pageLayout{limit - 1, 20}) {
+		t.Errorf("20 names are kept as %+v", layout)
 	}
 }
 

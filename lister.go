@@ -229,7 +229,16 @@ func (js *jetStream) streamInfos(subject string) pagedList[*StreamInfo] {
 		}
 		return infoPage(resp.Streams, listedStreamName, resp.Missing, resp.Total, resp.Limit), nil
 	}
-	return pagedList[*StreamInfo]{fetch, listedStreamName}
+	return pagedList[*StreamInfo]{fetch, listedStreamName, memoryOf(&js.infoPages, subject)}
+}
+
+// memoryOf returns the memory for a list of all streams, and none for one of those
+// with a given subject.
+func memoryOf(m *pageMemory, subject string) *pageMemory {
+	if subject != "" {
+		return nil
+	}
+	return m
 }
 
 func listedStreamName(info *StreamInfo) string { return info.Config.Name }
@@ -244,7 +253,7 @@ func (js *jetStream) streamNames(subject string) pagedList[string] {
 		}
 		return namePage(resp.Streams, &resp.pagedResponse), nil
 	}
-	return pagedList[string]{fetch, listedName}
+	return pagedList[string]{fetch, listedName, memoryOf(&js.namePages, subject)}
 }
 
 func listedName(name string) string { return name }
@@ -262,7 +271,7 @@ func (js *jetStream) consumerInfos(stream string) pagedList[*ConsumerInfo] {
 		}
 		return infoPage(resp.Consumers, listedConsumerName, resp.Missing, resp.Total, resp.Limit), nil
 	}
-	return pagedList[*ConsumerInfo]{fetch, listedConsumerName}
+	return pagedList[*ConsumerInfo]{fetch: fetch, name: listedConsumerName}
 }
 
 // listedConsumerName returns the name of a consumer in a list. An entry the
@@ -283,7 +292,7 @@ func (js *jetStream) consumerNames(stream string) pagedList[string] {
 		}
 		return namePage(resp.Consumers, &resp.pagedResponse), nil
 	}
-	return pagedList[string]{fetch, listedName}
+	return pagedList[string]{fetch: fetch, name: listedName}
 }
 
 // listStreams applies the options of the stream listers and starts the listing
