@@ -56,7 +56,7 @@ type jetStream struct {
 
 	async asyncPublisher
 
-	pullBody pullBody
+	firstPull sharedBody // of Consume and Messages
 
 	// Of the lists of all streams and of their names.
 	infoPages, namePages pageMemory

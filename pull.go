@@ -324,12 +324,10 @@ func (s *pullSubscription) pump() error {
 // render returns the body of a request, which is not to be written to. Called with
 // the lock held.
 func (s *pullSubscription) render(req *pullRequest) []byte {
-	common := &s.consumer.js.pullBody
 	if s.body == nil {
-		s.body = common.get()
-	}
-	if s.body = req.render(s.body); common.get() == nil {
-		common.set(s.body)
+		s.body = s.consumer.js.firstPull.render(req)
+	} else {
+		s.body = req.render(s.body)
 	}
 	return s.body
 }

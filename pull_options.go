@@ -396,17 +396,17 @@ func (t optionText) Error() string { return string(t) }
 // parseConsumeOpts applies the options of Consume. The error wraps
 // [ErrInvalidOption].
 func parseConsumeOpts(opts []PullConsumeOpt, ordered bool) (consumeOpts, error) {
-	return applyOptions(opts, PullConsumeOpt.configureConsume, consumeOpts{ordered: ordered})
+	return applyPullOpts(opts, PullConsumeOpt.configureConsume, consumeOpts{ordered: ordered})
 }
 
 // parseMessagesOpts applies the options of Messages. The error wraps
 // [ErrInvalidOption].
 func parseMessagesOpts(opts []PullMessagesOpt, ordered bool) (consumeOpts, error) {
-	return applyOptions(opts, PullMessagesOpt.configureMessages, consumeOpts{ordered: ordered})
+	return applyPullOpts(opts, PullMessagesOpt.configureMessages, consumeOpts{ordered: ordered})
 }
 
-// applyOptions returns o with what the options set and what follows from it.
-func applyOptions[O any](opts []O, apply func(O, *consumeOpts) error, o consumeOpts) (consumeOpts, error) {
+// applyPullOpts returns o with what the options set and what follows from it.
+func applyPullOpts[O any](opts []O, apply func(O, *consumeOpts) error, o consumeOpts) (consumeOpts, error) {
 	if len(opts) > 0 {
 		// Options may keep what they get, as far as the compiler can tell: a copy
 		// keeps the rest off the heap.

@@ -49,22 +49,6 @@ func (r *pullRequest) appendBody(b []byte) []byte {
 	return append(b, '}')
 }
 
-// pullBody is the body of the first request of Consume or Messages, which those
-// with the same options have in common.
-type pullBody struct {
-	body atomic.Pointer[[]byte]
-}
-
-// get returns nil before there is one.
-func (b *pullBody) get() []byte {
-	if body := b.body.Load(); body != nil {
-		return *body
-	}
-	return nil
-}
-
-func (b *pullBody) set(body []byte) { b.body.CompareAndSwap(nil, &body) }
-
 // render returns the body of the request: last, that of another one, if it is the
 // same. Most requests are like the last one of their kind.
 func (r *pullRequest) render(last []byte) []byte {
@@ -73,4 +57,20 @@ func (r *pullRequest) render(last []byte) []byte {
 		return bytes.Clone(body)
 	}
 	return last
+}
+
+// sharedBody is the body of the first request made with it, which those of the
+// same options have in common.
+type sharedBody struct {
+	body atomic.Pointer[[]byte]
+}
+
+// render is [pullRequest.render] with the shared body for last.
+func (b *sharedBody) render(r *pullRequest) []byte {
+	if last := b.body.Load(); last != nil {
+		return r.render(*last)
+	}
+	body := r.render(nil)
+	b.body.CompareAndSwap(nil, &body)
+	return body
 }
